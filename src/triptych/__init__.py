@@ -1,0 +1,1 @@
+"""Deep clustering of unlabelled, narrated video."""

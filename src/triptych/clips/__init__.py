@@ -1,0 +1,1 @@
+"""Manifest row to tensors: decoding, sampling in time, the clip cache."""

@@ -1,0 +1,1 @@
+"""The narrated demo collection, made from a seed."""

@@ -1,0 +1,1 @@
+"""A checkpoint and a manifest to a table of vectors."""

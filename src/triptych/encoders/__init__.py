@@ -1,0 +1,1 @@
+"""Tensors to features: the encoder protocol and the networks."""

@@ -1,0 +1,63 @@
+"""What an encoder is: raw clips in, features out, and the form in which it wants its clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """Frames as the encoder wants them: uint8 RGB of shape (clips, frames, size, size, 3).
+
+    The encoder scales and normalises by itself, so that frames stay bytes until they are used.
+    """
+
+    frames: int = 8
+    frame_rate: float = 8.0  # per second of video; frames are picked by time, not by number
+    size: int = 64  # height and width in pixels
+
+    @property
+    def seconds(self) -> float:
+        """The length of time that one clip covers."""
+        return self.frames / self.frame_rate
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """Sound as the encoder wants it: float32 in [-1, 1], mono, of shape (clips, samples)."""
+
+    sample_rate: int = 16_000
+    seconds: float = 1.0
+
+    @property
+    def samples(self) -> int:
+        """The number of samples in one clip."""
+        return round(self.seconds * self.sample_rate)
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """Words as the encoder wants them: float32 0/1 of shape (clips, words of the vocabulary)."""
+
+    vocabulary: tuple[str, ...]
+
+
+Input = VideoInput | AudioInput | TextInput
+
+
+class Encoder(nn.Module):
+    """A network from one modality to features of shape (clips, ``dim``).
+
+    Subclasses set ``modality`` ("video", "audio", "text"), ``dim`` and ``input``; ``forward`` takes
+    what ``input`` describes. They hold no labels, no heads and no loss.
+    """
+
+    modality: str
+    dim: int
+    input: Input
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (clips, dim) of raw clips ``x`` as ``input`` describes them."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")

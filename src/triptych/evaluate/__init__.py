@@ -1,0 +1,1 @@
+"""Labels and embeddings to scores, with their protocol."""

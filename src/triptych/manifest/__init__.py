@@ -1,0 +1,1 @@
+"""Video files to manifest: what there is, cut into clips, with the words spoken in each."""

@@ -1,0 +1,1 @@
+"""Tensors to loss terms; pure functions."""

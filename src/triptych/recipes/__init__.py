@@ -1,0 +1,1 @@
+"""Named runs: from a folder to everything."""

@@ -1,0 +1,1 @@
+"""The loop: refresh, step, save."""
