@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -58,6 +59,6 @@ class Encoder(nn.Module):
     dim: int
     input: Input
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Features (clips, dim) of raw clips ``x`` as ``input`` describes them."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
