@@ -1,0 +1,164 @@
+"""A trained model in use: clips, files and words to the vectors of the embedding table.
+
+Where modalities learned from each other's clusters they meet in those clusters: the head of an
+edge turns a clip's features into a distribution over the teacher's clusters, and the teacher's own
+features fall near one of them. Both are distributions over the same clusters, and the dot product
+of their square roots is the Bhattacharyya coefficient: 1 where they agree, 0 where they exclude
+each other. ``shared_*`` holds these square roots, over all clusterings of the run, at unit length.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from triptych.embeddings.extract import Features
+from triptych.encoders.build import rebuild
+from triptych.encoders.encoder import Encoder, TextInput
+from triptych.encoders.text import encode, tokens
+from triptych.errors import UserError
+from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import load_assignments
+
+Vector = npt.NDArray[np.float32]
+# Sharpness of a clip's membership in the clusters of its own modality, from the cosine to their
+# centroids: a cluster 0.1 nearer is e times likelier.
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class Model:
+    """Encoders, heads and clusters of a checkpoint, on the CPU, in evaluation mode."""
+
+    encoders: dict[str, Encoder]
+    heads: dict[str, tuple[Vector, Vector]]  # name -> weight (k, dim), bias (k,)
+    assignments: dict[str, Assignment]
+    facts: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Model:
+        """From a checkpoint file, or from a run's folder: its best, or its last."""
+        tensors, facts = checkpoint.load(checkpoint.of_run(path) if path.is_dir() else path)
+        encoders = {}
+        for name, description in facts["encoders"].items():
+            encoders[name] = rebuild(description)
+            encoders[name].load_state_dict(checkpoint.part(tensors, f"encoders.{name}"))
+            encoders[name].eval()
+        heads = {
+            name.removesuffix(".weight"): (
+                weight.float().numpy(),
+                tensors[f"heads.{name.removesuffix('.weight')}.bias"].float().numpy(),
+            )
+            for name, weight in checkpoint.part(tensors, "heads").items()
+            if name.endswith(".weight")
+        }
+        return cls(encoders, heads, load_assignments(tensors, facts["state"]), facts)
+
+    @property
+    def sha256(self) -> str:
+        """Of the encoders' weights."""
+        return str(self.facts["weights"])
+
+    @property
+    def meets(self) -> bool:
+        """Whether the modalities of this run share a space."""
+        return bool(self.heads) and any(
+            edge["student"] not in self.facts["clusters"][edge["cluster"]]
+            for edge in self.facts["teaches"]
+        )
+
+    def shared(self, modality: str, features: Vector) -> Vector:
+        """Features (clips, dim) to the space where modalities meet, (clips, sum of all k)."""
+        blocks = []
+        for cluster, of in self.facts["clusters"].items():
+            assignment = self.assignments[cluster]
+            weight_bias = self.heads.get(f"{cluster}_teaches_{modality}")
+            if of == [modality]:
+                logits = _cosines(assignment, features) / TEMPERATURE
+            elif weight_bias is not None:
+                logits = features @ weight_bias[0].T + weight_bias[1]
+            else:
+                blocks.append(np.zeros((len(features), len(assignment.centroids)), np.float32))
+                continue
+            blocks.append(np.sqrt(_softmax(logits)))
+        joined = np.concatenate(blocks, axis=1)
+        return unit(joined)
+
+    def vectors(self, features: Mapping[str, Features]) -> dict[str, Features]:
+        """Every vector column of the embedding table, from the features of each modality."""
+        columns = {f"vector_{name}": part for name, part in features.items()}
+        if self.meets:
+            for name, part in features.items():
+                values = self.shared(name, part.values) * part.present[:, None]
+                columns[f"shared_{name}"] = Features(values, part.present)
+        columns["vector_joint"] = self.joint(columns)
+        return columns
+
+    def joint(self, columns: Mapping[str, Features]) -> Features:
+        """One vector a clip: the mean of the shared vectors of the modalities that it has.
+
+        Where modalities do not meet: their L2-normalised features side by side, zeros for those
+        that a clip lacks.
+        """
+        prefix = "shared_" if self.meets else "vector_"
+        parts = [columns[name] for name in columns if name.startswith(prefix)]
+        present = np.logical_or.reduce([part.present for part in parts])
+        if self.meets:
+            total = np.sum([part.values for part in parts], axis=0, dtype=np.float32)
+        else:
+            total = np.concatenate(
+                [unit(part.values) * part.present[:, None] for part in parts], axis=1
+            )
+        return Features(unit(total), present)
+
+    def embed_text(self, words: str) -> dict[str, Vector]:
+        """The vectors of a query in words. Raises UserError when the model knows none of them."""
+        if "text" not in self.encoders:
+            known = ", ".join(self.encoders)
+            raise UserError(
+                f"search: this model was trained on {known}, not on words; query it with a file, "
+                "or train with modalities=video,text"
+            )
+        encoder = self.encoders["text"]
+        assert isinstance(encoder.input, TextInput)
+        bag = encode(words, encoder.input.vocabulary)
+        if not bag.any():
+            raise UserError(_unknown_words(words, encoder.input.vocabulary))
+        return self.embed_input("text", bag)
+
+    @torch.no_grad()
+    def embed_input(self, modality: str, clip: npt.NDArray[Any]) -> dict[str, Vector]:
+        """The vectors of one clip of one modality, as its encoder's ``input`` describes it."""
+        values = self.encoders[modality](torch.from_numpy(clip)[None]).float().numpy()
+        columns = self.vectors({modality: Features(values, np.ones(1, bool))})
+        return {name: part.values[0] for name, part in columns.items()}
+
+
+def unit(values: Vector) -> Vector:
+    """Rows at unit length; zero rows stay zero."""
+    return values / np.linalg.norm(values, axis=-1, keepdims=True).clip(1e-12)
+
+
+def _cosines(assignment: Assignment, features: Vector) -> Vector:
+    return unit(assignment.whitening.apply(features)) @ unit(assignment.centroids).T
+
+
+def _softmax(logits: Vector) -> Vector:
+    return F.softmax(torch.from_numpy(logits), dim=1).numpy()  # type: ignore[no-any-return]
+
+
+def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
+    near = [
+        match for word in tokens(words) for match in difflib.get_close_matches(word, vocabulary, 2)
+    ]
+    hint = f"did you mean {', '.join(near)}?" if near else f"it knows {', '.join(vocabulary[:12])}…"
+    return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"
