@@ -62,7 +62,7 @@ def _principal(x: npt.NDArray[np.float64], dimensions: int) -> npt.NDArray[np.fl
     """The first principal components (n, dimensions); zeros where there are fewer."""
     count = min(dimensions, *x.shape)
     found = np.zeros((len(x), dimensions if count < 2 else count))
-    if len(x) > 1:
+    if len(x) > 1 and x.std(axis=0).any():
         found[:, :count] = PCA(count, svd_solver="full", random_state=0).fit_transform(x)
     return found
 

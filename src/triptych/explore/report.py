@@ -21,6 +21,14 @@ from triptych.explore.plots import best_epoch, panels
 from triptych.explore.wall import MOST_OTHERS, Wall, build
 from triptych.workers import available_cores
 
+NO_FACTS = {
+    "picked": [],
+    "rule": "",
+    "checkpoint": "",
+    "sha256": "",
+    "finished": True,
+    "stages": {},
+}
 WEB = Path(__file__).parent / "web"
 
 
@@ -55,7 +63,7 @@ def render(contents: Contents, workers: int) -> str:
         panels=panels(contents.metrics),
         best=best_epoch(contents.metrics),
         recipe=recipe_lines(contents.facts.get("recipe", {})),
-        facts=contents.facts,
+        facts=NO_FACTS | contents.facts,
         chart=placed,
         wall=wall,
         data=_json(wall.data if wall else None),
@@ -92,7 +100,9 @@ def commands(contents: Contents) -> list[tuple[str, str]]:
         span = shlex.quote(f"{file}#{clip['start']:g}-{clip['end']:g}")
         found.append(("by some seconds of a file", f"triptych search {work} {span}"))
     if "vector_audio" in columns:
-        found.append(("by a sound", f"triptych search {work} sound.wav"))
+        found.append(
+            ("by a sound, or what is heard in a video", f"triptych search {work} sound.wav")
+        )
     return found
 
 

@@ -21,7 +21,7 @@ from triptych.workers import Done, run_isolated
 SECONDS_PER_FILE = 60.0
 QUALITY = 72
 SHAPE = 3 / 2  # width over height of every picture
-MOST_CROPPED = 1 / 3  # of a side; a frame that would lose more is framed in black
+MOST_CROPPED = 0.3  # of a side; a frame that would lose more is framed in black
 SOUND_RATE = 8_000
 BARS = 48
 SOUND_COLOUR = "#8a8f98"  # seen on a light page and on a dark one

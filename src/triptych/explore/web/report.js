@@ -178,14 +178,19 @@ if (canvas) {
     const middle = (values) => mine.map((k) => values[k]).sort((a, b) => a - b)[mine.length >> 1];
     return [middle(x), middle(y)];
   });
+  const short = (name) => {
+    const pieces = name.split(" · ");
+    const text = pieces.slice(0, 2).join(" · ");
+    return text.length > 26 ? `${text.slice(0, 25)}…` : text;
+  };
   const labels = (pen, ink, paper) => {
     const taken = [];
-    pen.font = "600 13px system-ui, sans-serif";
+    pen.font = "600 12px system-ui, sans-serif";
     pen.textAlign = "center";
     pen.lineJoin = "round";
     middles.forEach((middle, cluster) => {
       if (!middle || (only !== -2 && only !== cluster)) return;
-      const name = data.clusters[cluster].name;
+      const name = only === cluster ? data.clusters[cluster].name : short(data.clusters[cluster].name);
       const half = pen.measureText(name).width / 2 + 4;
       const at = margin + middle[0] * (width - 2 * margin);
       const cx = Math.min(Math.max(at, half), Math.max(width - half, half));
