@@ -100,8 +100,8 @@ def cluster(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> dict[str, Any]:
     """Group the clips and name the groups by the words that set them apart."""
-    from triptych.embeddings.clusters import cluster as group
+    from triptych.embeddings.clusters import cluster_file
 
     path = out or embeddings.with_name("clusters.parquet")
-    rows = group(embeddings, path, k=k, seed=seed)
-    return {"clusters": str(path), "table": rows}
+    found = cluster_file(embeddings, path, k, seed=seed)
+    return {"clusters": str(path), "table": found.rows()}
