@@ -1,0 +1,268 @@
+"""The clip cache: every clip decoded once, at training size, in two flat files that are mapped.
+
+``frames.bin`` holds uint8 RGB frames, ``audio.bin`` int16 samples, ``index.parquet`` a row for
+each clip of the manifest, ``spec.json`` what it was made from. A whole frame is squashed to a
+square a little larger than the crop, and all frames of a clip are kept, so that crops still vary in
+space and in time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from triptych.clips.decode import DecodeError
+from triptych.clips.sample import ClipSpec, count_frames
+from triptych.errors import UserError
+from triptych.manifest.problems import Problem
+from triptych.manifest.schema import Manifest
+
+FORMAT = 1
+MAX_SECONDS = 10.0
+
+INDEX = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("start", pa.float64()),  # of what is kept of the clip, seconds in its file
+        ("end", pa.float64()),
+        ("frame", pa.int64()),  # number of its first frame in frames.bin
+        ("frames", pa.int32()),
+        ("sample", pa.int64()),  # number of its first sample in audio.bin
+        ("samples", pa.int32()),
+        ("has_video", pa.bool_()),  # false also where decoding failed
+        ("has_audio", pa.bool_()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each clip lies in the two files; known before anything is decoded."""
+
+    start: npt.NDArray[np.float64]
+    end: npt.NDArray[np.float64]
+    frame: npt.NDArray[np.int64]
+    frames: npt.NDArray[np.int64]
+    sample: npt.NDArray[np.int64]
+    samples: npt.NDArray[np.int64]
+    store_size: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of ``frames.bin``."""
+        return int(self.frames.sum()) * self.store_size**2 * 3
+
+    @property
+    def sample_bytes(self) -> int:
+        """Size of ``audio.bin``."""
+        return int(self.samples.sum()) * 2
+
+
+def layout(
+    manifest: Manifest,
+    spec: ClipSpec,
+    max_seconds: float = MAX_SECONDS,
+    modalities: tuple[str, ...] = ("video", "audio"),
+) -> Layout:
+    """Lay the clips out one after another; of a span over ``max_seconds`` its centre is kept."""
+    start = manifest.column("start").astype(np.float64)
+    end = manifest.column("end").astype(np.float64)
+    surplus = np.maximum(0.0, end - start - max_seconds) / 2
+    start, end = start + surplus, end - surplus
+    lengths = (end - start).tolist()
+    frames = np.array([count_frames(x, spec.frame_rate) for x in lengths], np.int64)
+    samples = np.array([round(x * spec.sample_rate) for x in lengths], np.int64)
+    frames *= manifest.has("video") if "video" in modalities else 0
+    samples *= manifest.has("audio") if "audio" in modalities else 0
+    return Layout(
+        start=start,
+        end=end,
+        frame=np.cumsum(frames) - frames,
+        frames=frames,
+        sample=np.cumsum(samples) - samples,
+        samples=samples,
+        store_size=spec.store_size,
+    )
+
+
+def description(
+    manifest: Manifest, spec: ClipSpec, max_seconds: float, modalities: tuple[str, ...]
+) -> dict[str, Any]:
+    """What ``spec.json`` says: two caches with the same description hold the same bytes."""
+    return {
+        "format": FORMAT,
+        "manifest": manifest.digest,
+        "clips": len(manifest),
+        "frame_rate": spec.frame_rate,
+        "size": spec.size,
+        "store_size": spec.store_size,
+        "sample_rate": spec.sample_rate,
+        "max_seconds": max_seconds,
+        "modalities": list(modalities),
+    }
+
+
+class ClipCache:
+    """An open cache. Pickles as its folder, so that a worker maps the files anew."""
+
+    def __init__(self, folder: Path, info: dict[str, Any], index: dict[str, Any]) -> None:
+        self.folder = folder
+        self.info = info
+        self.index = index
+        side = int(info["store_size"])
+        self.frames = _map(folder / "frames.bin", np.uint8, (-1, side, side, 3))
+        self.samples = _map(folder / "audio.bin", np.int16, (-1,))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ClipCache, (self.folder, self.info, self.index)
+
+    @staticmethod
+    def size_of(
+        manifest: Manifest,
+        spec: ClipSpec,
+        max_seconds: float = MAX_SECONDS,
+        modalities: tuple[str, ...] = ("video", "audio"),
+    ) -> int:
+        """Bytes on the disk of the cache that `build` would make."""
+        plan = layout(manifest, spec, max_seconds, modalities)
+        return plan.frame_bytes + plan.sample_bytes
+
+    @staticmethod
+    def build(
+        manifest: Manifest,
+        spec: ClipSpec,
+        folder: Path,
+        *,
+        workers: int = 0,
+        max_seconds: float = MAX_SECONDS,
+        modalities: tuple[str, ...] = ("video", "audio"),
+    ) -> list[Problem]:
+        """Make a cache, see `triptych.clips.build.build`."""
+        from triptych.clips.build import build
+
+        return build(
+            manifest,
+            spec,
+            folder,
+            workers=workers,
+            max_seconds=max_seconds,
+            modalities=modalities,
+        )
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest, spec: ClipSpec | None = None) -> ClipCache:
+        """Map a finished cache; refuses one made for another manifest, or another ``spec``."""
+        info = read_info(folder)
+        if info["manifest"] != manifest.digest:
+            raise UserError(
+                f"{folder}: this cache was made for another manifest ({info['manifest']}, not "
+                f"{manifest.digest}); remove the folder and make it again"
+            )
+        for name, wanted in asdict(spec).items() if spec else ():
+            if name in info and info[name] != wanted:
+                raise UserError(
+                    f"{folder}: this cache was made with {name}={info[name]}, not {wanted}; "
+                    "remove the folder and make it again"
+                )
+        table = pq.read_table(folder / "index.parquet")
+        index = {name: table[name].to_numpy() for name in INDEX.names if name != "clip_id"}
+        return cls(folder, info, index)
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """What ``spec.json`` of a cache says; raises UserError where there is no whole cache."""
+    try:
+        info = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no clip cache here; make it first") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: not a clip cache ({error}); make it again") from None
+    if info.get("format") != FORMAT:
+        raise UserError(f"{folder}: a clip cache of another version; remove it and make it again")
+    return dict(info)
+
+
+def _map(path: Path, dtype: type[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    size = path.stat().st_size
+    if not size:  # nothing can be mapped from an empty file
+        return np.empty((0, *shape[1:]), dtype)
+    # A plain view: slicing a np.memmap costs ten times as much as slicing an array.
+    return np.asarray(np.memmap(path, dtype, mode="r")).reshape(shape)
+
+
+class CachedClips:
+    """The clips of a cache. Its moments are the stored frames; sound begins at the same one."""
+
+    def __init__(self, cache: ClipCache) -> None:
+        self.cache = cache
+        self.rate = float(cache.info["frame_rate"])
+        index = cache.index
+        self._has = {name: index[f"has_{name}"] for name in ("video", "audio")}
+        self._start, self._end = index["start"].tolist(), index["end"].tolist()
+        self._frame, self._frames = index["frame"].tolist(), index["frames"].tolist()
+        self._sample, self._samples = index["sample"].tolist(), index["samples"].tolist()
+
+    def has(self, modality: str) -> npt.NDArray[np.bool_]:
+        """Which clips hold the modality, shape (clips,)."""
+        return np.asarray(self._has[modality], np.bool_)
+
+    def span(self, row: int) -> tuple[float, float]:
+        """Start and end of what is kept of a clip, seconds in its file."""
+        return self._start[row], self._end[row]
+
+    def check(self, spec: ClipSpec, modalities: tuple[str, ...]) -> None:
+        """Refuse a spec that the stored frames and samples cannot serve."""
+        info = self.cache.info
+        for name in modalities:
+            if name not in info["modalities"]:
+                raise UserError(f"{self.cache.folder}: this cache holds no {name}; make it again")
+        if "video" in modalities and (
+            spec.size > info["store_size"] or self.rate % spec.frame_rate > 1e-9
+        ):
+            raise UserError(
+                f"{self.cache.folder}: this cache holds {info['store_size']} pixels at {self.rate} "
+                f"frames per second, the model wants {spec.size} at {spec.frame_rate}; "
+                "make the cache again for this model"
+            )
+        if "audio" in modalities and spec.sample_rate != info["sample_rate"]:
+            raise UserError(
+                f"{self.cache.folder}: this cache holds sound at {info['sample_rate']} Hz, the "
+                f"model wants {spec.sample_rate}; make the cache again for this model"
+            )
+
+    def video(self, row: int, window_start: float, spec: ClipSpec) -> npt.NDArray[np.uint8]:
+        """Whole frames, uint8 (frames, store_size, store_size, 3); a view where it can be one."""
+        if not self._has["video"][row]:
+            raise DecodeError(f"{self.cache.folder}: clip {row} has no video")
+        count, base = self._frames[row], self._frame[row]
+        stride = round(self.rate / spec.frame_rate)
+        first = self._moment(row, window_start)
+        if first + (spec.frames - 1) * stride < count:
+            low = base + first
+            return self.cache.frames[low : low + (spec.frames - 1) * stride + 1 : stride]
+        steps = np.minimum(first + np.arange(spec.frames) * stride, count - 1)
+        return np.asarray(self.cache.frames[base + steps], np.uint8)
+
+    def audio(
+        self, row: int, window_start: float, seconds: float, rate: int
+    ) -> npt.NDArray[np.float32]:
+        """Sound, float32 (round(seconds * rate),), zeros after the end of the clip."""
+        if not self._has["audio"][row]:
+            raise DecodeError(f"{self.cache.folder}: clip {row} has no sound")
+        out = np.zeros(round(seconds * rate), np.float32)
+        first = round(self._moment(row, window_start) / self.rate * rate)
+        stop = min(first + len(out), self._samples[row])
+        base = self._sample[row]
+        sound = self.cache.samples[base + first : base + stop]
+        np.multiply(sound, np.float32(1 / 32767), out=out[: len(sound)])
+        return out
+
+    def _moment(self, row: int, window_start: float) -> int:
+        return max(0, round((window_start - float(self._start[row])) * self.rate))

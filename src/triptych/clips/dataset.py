@@ -1,0 +1,282 @@
+"""Batches of clips as tensors, from the cache or from the files, in the order asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from triptych.clips.cache import CachedClips
+from triptych.clips.decode import DecodeError
+from triptych.clips.files import FileClip, FileClips, Read, ReadClip
+from triptych.clips.prefetch import Prefetch
+from triptych.clips.sample import (
+    CENTRE,
+    ClipSpec,
+    Placement,
+    crop_corner,
+    random_placement,
+    window,
+)
+from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
+from triptych.encoders.text import encode
+from triptych.errors import UsageError
+from triptych.manifest.schema import Manifest
+from triptych.progress import say
+from triptych.workers import Crashed, Done, Result, TimedOut, run_isolated
+
+__all__ = ["CachedClips", "ClipBatch", "ClipLoader", "ClipSource", "FileClips", "View"]
+
+DEPTH = 3  # batches made ahead
+CLIP_SECONDS = 120.0  # a clip that takes longer to read hangs
+
+
+@dataclass(frozen=True)
+class View:
+    """How clips become tensors in one pass over them.
+
+    ``random``: a random window, a random crop and a mirror image half the time, all drawn from
+    ``seed``, the number of the draw in the pass and the row. Else the window and the crop in the
+    middle, not mirrored.
+    """
+
+    random: bool
+    seed: int = 0
+
+    def placement(self, draw: int, row: int) -> Placement:
+        """Where the ``draw``-th clip of the pass, ``row`` of the manifest, is looked at."""
+        return random_placement(self.seed, draw, row) if self.random else CENTRE
+
+
+@dataclass
+class ClipBatch:
+    """Some clips. A modality that a clip lacks is zeros, and False in ``present``."""
+
+    rows: Tensor  # int64 (clips,)
+    inputs: dict[str, Tensor]  # video uint8 (B,T,S,S,3), audio float32 (B,samples), text (B,V)
+    present: dict[str, Tensor]  # bool (clips,)
+
+
+class ClipSource(Protocol):
+    """Where clips come from; one that fails raises DecodeError and never gives another clip."""
+
+    def has(self, modality: str) -> npt.NDArray[np.bool_]:
+        """Which clips hold the modality, shape (clips,)."""
+
+    def span(self, row: int) -> tuple[float, float]:
+        """Start and end, in seconds of its file, of what can be read of a clip."""
+
+    def video(self, row: int, window_start: float, spec: ClipSpec) -> npt.NDArray[np.uint8]:
+        """Whole frames, uint8 (frames, height, width, 3)."""
+
+    def audio(
+        self, row: int, window_start: float, seconds: float, rate: int
+    ) -> npt.NDArray[np.float32]:
+        """Sound, float32 (round(seconds * rate),)."""
+
+
+class ClipLoader:
+    """Reads batches ahead of their use: in a thread from a cache, in processes from files.
+
+    The tensors depend on rows and view only, not on ``workers``. ``waited`` is the time, in
+    seconds, that the reader of the last pass spent waiting for data, of ``total``.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        source: ClipSource,
+        inputs: Mapping[str, Input],
+        workers: int = 0,
+    ) -> None:
+        self.manifest = manifest
+        self.source = source
+        self.workers = workers
+        self.waited = 0.0
+        self.total = 0.0
+        self.failed: dict[tuple[int, str], str] = {}  # (row, modality): why
+        self._inputs = dict(inputs)
+        self._video = _of_type(inputs, "video", VideoInput)
+        self._audio = _of_type(inputs, "audio", AudioInput)
+        self._text = _of_type(inputs, "text", TextInput)
+        self._media = tuple(name for name in ("video", "audio") if name in inputs)
+        video, audio = self._video or VideoInput(), self._audio or AudioInput()
+        self.spec = ClipSpec(video.frames, video.frame_rate, video.size, audio.sample_rate)
+        self._seconds = max(
+            [x.seconds for x in (self._video, self._audio) if x is not None], default=0.0
+        )
+        if isinstance(source, CachedClips):
+            source.check(self.spec, self._media)
+        self._has = {name: source.has(name) for name in self._media}
+        if self._text is not None:
+            self._has["text"] = manifest.has("text")
+            self._words = manifest.column("text")
+
+    def batches(
+        self, rows: Iterable[Sequence[int]], view: View, first: int = 0
+    ) -> Iterator[ClipBatch]:
+        """The clips of each sequence of ``rows``, in that order.
+
+        ``first`` is the number of the first draw, for a pass that is taken up in its middle.
+        """
+        self.waited = self.total = 0.0
+        began = time.monotonic()
+        made = self._from_processes if self.workers and self._isolates else self._in_place
+        ready = iter(Prefetch(made(rows, view, first), DEPTH))
+        while True:
+            asked = time.monotonic()
+            batch = next(ready, None)
+            self.waited += time.monotonic() - asked
+            self.total = time.monotonic() - began
+            if batch is None:
+                return
+            yield batch
+            self.total = time.monotonic() - began
+
+    @property
+    def _isolates(self) -> bool:
+        return isinstance(self.source, FileClips) and bool(self._media)
+
+    def _in_place(
+        self, rows: Iterable[Sequence[int]], view: View, draw: int
+    ) -> Iterator[ClipBatch]:
+        for chosen in rows:
+            batch = self._empty(chosen)
+            for place, row in enumerate(chosen):
+                self._fill(batch, place, int(row), view.placement(draw, int(row)))
+                draw += 1
+            yield batch
+
+    def _empty(self, rows: Sequence[int]) -> ClipBatch:
+        """A batch with its words filled in, and room for pictures and sound."""
+        count = len(rows)
+        index = np.fromiter((int(row) for row in rows), np.int64, count)
+        inputs: dict[str, Tensor] = {}
+        if self._video is not None:
+            shape = (count, self._video.frames, self._video.size, self._video.size, 3)
+            inputs["video"] = torch.empty(shape, dtype=torch.uint8)
+        if self._audio is not None:
+            inputs["audio"] = torch.empty((count, self._audio.samples), dtype=torch.float32)
+        if self._text is not None:
+            words = [encode(str(self._words[row]), self._text.vocabulary) for row in index]
+            inputs["text"] = torch.from_numpy(np.stack(words) if words else np.empty((0, 0)))
+        present = {name: torch.from_numpy(self._has[name][index]) for name in self._inputs}
+        return ClipBatch(torch.from_numpy(index), inputs, present)
+
+    def _fill(self, batch: ClipBatch, place: int, row: int, placement: Placement) -> None:
+        """Read one clip into its place, zeros where it lacks something."""
+        begin = window(*self.source.span(row), self._seconds, placement.position)
+        for name in self._media:
+            out = batch.inputs[name].numpy()[place]
+            if not self._has[name][row]:
+                out[...] = 0
+                continue
+            try:
+                if name == "video":
+                    frames = self.source.video(row, begin, self.spec)
+                    _crop_into(out, frames, placement)
+                else:
+                    seconds = out.shape[0] / self.spec.sample_rate
+                    out[...] = self.source.audio(row, begin, seconds, self.spec.sample_rate)
+            except DecodeError as error:
+                self._lack(batch, place, row, name, str(error))
+
+    def _lack(self, batch: ClipBatch, place: int, row: int, modality: str, why: str) -> None:
+        """Mark a clip absent in a modality that could not be read, and say so once."""
+        batch.inputs[modality][place] = 0
+        batch.present[modality][place] = False
+        if (row, modality) not in self.failed:
+            self.failed[row, modality] = why
+            say(f"{why}: this clip is left out of {modality} (row {row} of the manifest)")
+
+    def _from_processes(
+        self, rows: Iterable[Sequence[int]], view: View, draw: int
+    ) -> Iterator[ClipBatch]:
+        """Like `_in_place`, each clip read in a process that may crash or hang alone."""
+        started: dict[int, ClipBatch] = {}
+        missing: dict[int, int] = {}
+        places: list[tuple[int, int, int]] = []  # by item: batch, place, row
+
+        def items() -> Iterator[FileClip]:
+            count = draw
+            for number, chosen in enumerate(rows):
+                started[number] = self._empty(chosen)
+                wanted = [self._clip(int(r), view, count + i) for i, r in enumerate(chosen)]
+                count += len(chosen)
+                missing[number] = sum(bool(clip.modalities) for clip in wanted)
+                for place, clip in enumerate(wanted):
+                    self._clear(started[number], place, clip.modalities)
+                    if clip.modalities:
+                        places.append((number, place, int(chosen[place])))
+                        yield clip
+
+        audio_seconds = self._audio.samples / self._audio.sample_rate if self._audio else 0.0
+        read = ReadClip(self.spec, self._seconds, audio_seconds)
+        turn = 0
+        for index, result in run_isolated(
+            read, items(), workers=self.workers, seconds=CLIP_SECONDS
+        ):
+            number, place, row = places[index]
+            self._take(started[number], place, row, result)
+            missing[number] -= 1
+            while missing.get(turn) == 0:
+                yield started.pop(turn)
+                del missing[turn]
+                turn += 1
+        while turn in started:
+            yield started.pop(turn)
+            turn += 1
+
+    def _clip(self, row: int, view: View, draw: int) -> FileClip:
+        assert isinstance(self.source, FileClips)
+        wanted = tuple(name for name in self._media if self._has[name][row])
+        return FileClip(
+            self.source.file(row), *self.source.span(row), wanted, view.placement(draw, row)
+        )
+
+    def _clear(self, batch: ClipBatch, place: int, wanted: tuple[str, ...]) -> None:
+        for name in set(self._media) - set(wanted):
+            batch.inputs[name][place] = 0
+
+    def _take(self, batch: ClipBatch, place: int, row: int, result: Result[Read]) -> None:
+        """Put what a process read into its place."""
+        read = result.value if isinstance(result, Done) else Read()
+        for name, array in (("video", read.video), ("audio", read.audio)):
+            if array is not None:
+                batch.inputs[name].numpy()[place] = array
+            elif name in self._media and self._has[name][row]:
+                self._lack(batch, place, row, name, self._why(row, name, result))
+                if not isinstance(result, Done):  # do not bring a process down again
+                    self._has[name][row] = False
+
+    def _why(self, row: int, modality: str, result: Result[Read]) -> str:
+        if isinstance(result, Done):
+            return str(result.value.failed[modality])
+        path = str(self.manifest.table["path"][row].as_py())
+        if isinstance(result, Crashed):
+            return f"{path}: the decoder crashed ({result.reason})"
+        if isinstance(result, TimedOut):
+            return f"{path}: not read within {result.seconds:.0f} s"
+        return f"{path}: {result.error}"
+
+
+def _crop_into(
+    out: npt.NDArray[np.uint8], frames: npt.NDArray[np.uint8], placement: Placement
+) -> None:
+    size = out.shape[1]
+    top, left = crop_corner(placement, frames.shape[1], frames.shape[2], size)
+    cut = frames[:, top : top + size, left : left + size]
+    out[...] = cut[:, :, ::-1] if placement.flip else cut
+
+
+def _of_type(inputs: Mapping[str, Input], name: str, kind: type[Any]) -> Any:
+    value = inputs.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise UsageError(f"{name}: wants a {kind.__name__}, not {type(value).__name__}")
+    return value

@@ -1,0 +1,328 @@
+"""Frames of a video by their time: what a player would show then.
+
+A frame is picked by its presentation time, never by its number, so that B-frames, edit lists and
+variable frame rates come out right. Decoding starts at the keyframe before the first time asked
+for; where a seek lands too late (containers without an index, open GOPs), it starts earlier, in the
+end from the beginning of the file. One thread: parallelism is by process.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.stream import Disposition
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from triptych.errors import UserError
+
+Frames = npt.NDArray[np.uint8]
+
+SLACK = 1e-5  # seconds; times come from sums of floats and may miss a frame's own time by a hair
+STALE = 0.5  # seconds; an older frame does not stand in for those that do not decode
+BACK = (0.0, 1.0, 4.0, 16.0, 64.0)  # seconds further back that a seek which landed late tries
+SKIP_AHEAD = 2.0  # seconds; over a longer gap a seek may pay
+LOOKAHEAD = 17  # packets; H.264 and HEVC reorder at most 16
+SKIPPABLE = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # decoders that can pass over B-frames
+# One scaling thread per frame; older releases have no such argument and use one.
+SCALING = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+
+
+class DecodeError(UserError):
+    """A span of a file that does not decode; says which file, and why."""
+
+
+class Media:
+    """An open file. Times are seconds since its first timestamp, as a player counts them."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open ``path``; raises DecodeError where FFmpeg cannot."""
+        self.path = Path(path)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Start over at the first packet, which a seek does not promise on every container."""
+        if hasattr(self, "container"):
+            self.container.close()
+        try:
+            self.container: Any = av.open(str(self.path), metadata_errors="ignore")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise DecodeError(f"{self.path}: cannot be opened ({reason(error)})") from None
+        first = self.container.start_time
+        self.origin = first / av.time_base if first is not None else 0.0
+        self.fresh = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def packets(self, stream: Any) -> Iterator[Any]:
+        """The packets of a stream from here on; ends at the end or where reading fails."""
+        self.fresh = False
+        with suppress(av.FFmpegError):
+            for packet in self.container.demux(stream):
+                if packet.size:  # the empty one at the end would flush the decoder
+                    yield packet
+
+    def seek(self, tick: int, stream: Any) -> bool:
+        """Seek to a keyframe near ``tick`` in the stream's time base; False where that fails."""
+        self.fresh = False
+        try:
+            self.container.seek(tick, stream=stream, backward=True, any_frame=False)
+        except (av.FFmpegError, OverflowError):
+            return False
+        return True
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg says, without the path and the number that PyAV adds."""
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).splitlines()[0]
+
+
+class VideoReader:
+    """The pictures of one file: ``with VideoReader(path) as video: video.frames(...)``."""
+
+    def __init__(self, path: str | Path | Media) -> None:
+        """Open a file, or share one that is open; raises DecodeError where it has no video."""
+        self.media = path if isinstance(path, Media) else Media(path)
+        self._owned = not isinstance(path, Media)
+        self._reformatter = VideoReformatter()
+        self._bind()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owned:
+            self.media.close()
+
+    @property
+    def width(self) -> int:
+        """Pixels across, the rotation that the file asks for applied."""
+        return int(self._codec.height if self.rotation % 180 else self._codec.width)
+
+    @property
+    def height(self) -> int:
+        """Pixels down, the rotation that the file asks for applied."""
+        return int(self._codec.width if self.rotation % 180 else self._codec.height)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the file's first timestamp to the end, as the file's header says."""
+        if self._stream.duration is not None:
+            first = (self._stream.start_time or 0) * self._tick - self.media.origin
+            return float(first + self._stream.duration * self._tick)
+        whole = self.media.container.duration
+        return float(whole / av.time_base) if whole is not None else 0.0
+
+    @cached_property
+    def rotation(self) -> int:
+        """Degrees, counter-clockwise, by which the file asks to turn its pictures."""
+        return _rotation(self._start([-(2**62)]).at(0)[0])
+
+    def frames(self, times: Sequence[float] | npt.NDArray[Any], height: int, width: int) -> Frames:
+        """The frame on screen at each time, uint8 RGB (T, height, width, 3).
+
+        Times are seconds since the file's first timestamp, in any order; before the first frame it
+        is the first, after the last the last. Raises DecodeError where most of them do not decode.
+        """
+        moments = np.asarray(times, np.float64)
+        order = np.argsort(moments, kind="stable")
+        out = np.empty((len(moments), height, width, 3), np.uint8)
+        lost = 0
+        picked = self.stream(moments[order], height, width)
+        for place, (frame, stale) in zip(order, picked, strict=True):
+            out[place] = frame
+            lost += stale
+        if 2 * lost > len(moments):
+            raise DecodeError(
+                f"{self.media.path}: {lost} of {len(moments)} frames between "
+                f"{moments.min():.2f} s and {moments.max():.2f} s do not decode"
+            )
+        return out
+
+    def stream(
+        self, times: npt.NDArray[np.float64], height: int, width: int
+    ) -> Iterator[tuple[Frames, bool]]:
+        """For each of ascending ``times``: its frame, and whether a failure made it stale.
+
+        One sequential pass, which seeks only over gaps that hold a keyframe. The same array may be
+        yielded twice; copy it to keep it.
+        """
+        ticks = [int((t + self.media.origin + SLACK) // self._tick) for t in times.tolist()]
+        reach = SKIP_AHEAD / self._tick
+        run: _Run | None = None
+        shown: tuple[Any, Frames] | None = None
+        for place, tick in enumerate(ticks):
+            if run is None or (tick - run.here > reach and self._key_within(run.here, tick)):
+                run = self._start(ticks[place:])
+            frame, stale = run.at(tick)
+            if shown is None or frame is not shown[0]:
+                shown = (frame, self._convert(frame, height, width))
+            yield shown[1], stale
+
+    def _bind(self) -> None:
+        pictures = [s for s in self.media.container.streams.video if not _is_cover(s)]
+        if not pictures:
+            raise DecodeError(f"{self.media.path}: has no video")
+        self._stream = pictures[0]
+        self._codec = self._stream.codec_context
+        self._codec.thread_type = "NONE"
+        self._codec.thread_count = 1
+        self._tick = float(self._stream.time_base)
+
+    def _start(self, ticks: list[int]) -> _Run:
+        """Begin a pass at a keyframe that is shown no later than the first of ``ticks``."""
+        first = self._stream.start_time
+        back = () if first is not None and ticks[0] <= first else BACK
+        for seconds in back:
+            target = ticks[0] - int(seconds / self._tick)
+            if not self.media.seek(target, self._stream):
+                break
+            packets = self.media.packets(self._stream)
+            key = next((packet for packet in packets if packet.is_keyframe), None)
+            if key is not None and key.pts is not None and key.pts <= ticks[0]:
+                return _Run(self, chain([key], packets), ticks, key.pts)
+            if first is not None and target <= first:
+                break
+        if not self.media.fresh:
+            self.media.reopen()
+            self._bind()
+        return _Run(self, self.media.packets(self._stream), ticks, None)
+
+    def _key_within(self, here: int, there: int) -> bool:
+        """Whether a keyframe lies between; where the container has no index, it may."""
+        keys = [e.timestamp for e in getattr(self._stream, "index_entries", ()) if e.is_keyframe]
+        return len(keys) < 2 or any(here < key <= there for key in keys)
+
+    def _convert(self, frame: Any, height: int, width: int) -> Frames:
+        turns = round(_rotation(frame) / 90) % 4
+        if turns % 2:
+            height, width = width, height
+        try:
+            picture = self._reformatter.reformat(
+                frame, width, height, "rgb24", interpolation=Interpolation.AREA, **SCALING
+            )
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodeError(
+                f"{self.media.path}: its pixels ({frame.format.name}) cannot be converted "
+                f"({reason(error)})"
+            ) from None
+        pixels = np.asarray(picture.to_ndarray(), np.uint8)
+        return np.rot90(pixels, turns) if turns else pixels
+
+
+class _Run:
+    """A sequential decode from one place on, asked for ascending ticks.
+
+    ``key`` is the presentation time of the keyframe that the decode starts at: what is shown before
+    it belongs to an earlier group of pictures and does not decode. None at the start of the file.
+    """
+
+    def __init__(
+        self, reader: VideoReader, packets: Iterator[Any], ticks: list[int], key: int | None
+    ) -> None:
+        self._codec = reader._codec
+        self._skips = self._codec.name in SKIPPABLE
+        self._stale = STALE / reader._tick
+        self._interval = round(1 / (float(reader._stream.average_rate or 25) * reader._tick)) or 1
+        self._ticks = ticks
+        self._failed: list[int] = []  # presentation times of packets that do not decode
+        self._decoded = self._decode(packets, key)
+        first = next(self._decoded, None)
+        if first is None:
+            raise DecodeError(
+                f"{reader.media.path}: no frame decodes at {ticks[0] * reader._tick:.2f} s"
+            )
+        self._now = first
+        self._next = next(self._decoded, None)
+
+    @property
+    def here(self) -> int:
+        """The presentation time of the frame last picked."""
+        return self._now[0]
+
+    def at(self, tick: int) -> tuple[Any, bool]:
+        """The latest frame shown no later than ``tick``; whether a failure made it stale."""
+        while self._next is not None and self._next[0] <= tick:
+            self._now = self._next
+            self._next = next(self._decoded, None)
+        pts, frame = self._now
+        stale = tick - pts > self._stale and any(pts < bad <= tick for bad in self._failed)
+        return frame, stale
+
+    def _decode(self, packets: Iterator[Any], key: int | None) -> Iterator[tuple[int, Any]]:
+        """(presentation time, frame), ascending."""
+        last: int | None = None
+        for frame in self._feed(packets):
+            pts = frame.pts
+            if pts is None:  # a raw stream without times
+                pts = 0 if last is None else last + self._interval
+            if (key is None or pts >= key) and (last is None or pts > last):
+                last = pts
+                yield pts, frame
+
+    def _feed(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Decode what the ticks need; after the last of them drain the decoder and stop."""
+        ahead: deque[Any] = deque(islice(packets, LOOKAHEAD))
+        near = sorted(packet.pts for packet in ahead if _is_shown(packet))
+        first: int | None = None
+        while ahead:
+            known = all(packet.pts is not None for packet in ahead)
+            if first is not None and known and self._beyond(first, ahead):
+                break
+            packet = ahead.popleft()
+            first = packet.pts if first is None else first
+            needed = not known or packet.pts <= first or self._needs(packet.pts, near)
+            self._codec.skip_frame = "NONREF" if self._skips and not needed else "DEFAULT"
+            yield from self._send(packet)
+            if (new := next(packets, None)) is not None:
+                ahead.append(new)
+                if _is_shown(new):
+                    insort(near, new.pts)
+                    del near[: -4 * LOOKAHEAD]
+        yield from self._send(None)
+
+    def _beyond(self, first: int, ahead: deque[Any]) -> bool:
+        """Whether all packets ahead are shown after the last tick, and after the first packet."""
+        return bool(min(packet.pts for packet in ahead) > max(first, self._ticks[-1]))
+
+    def _needs(self, pts: int, near: list[int]) -> bool:
+        """Whether a tick falls between this frame and the one that is shown after it."""
+        later = bisect_right(near, pts)
+        place = bisect_left(self._ticks, pts)
+        if later == len(near):
+            return True
+        return place < len(self._ticks) and self._ticks[place] < near[later]
+
+    def _send(self, packet: Any) -> list[Any]:
+        try:
+            return list(self._codec.decode(packet))
+        except av.FFmpegError:
+            if packet is not None and packet.pts is not None:
+                self._failed.append(packet.pts)
+            return []
+
+
+def _is_shown(packet: Any) -> bool:
+    """Whether a packet's frame appears: an edit list drops some that others refer to."""
+    return packet.pts is not None and not packet.is_discard
+
+
+def _rotation(frame: Any) -> int:
+    return int(getattr(frame, "rotation", 0))
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a video stream is a still picture beside music."""
+    return bool(stream.disposition & Disposition.attached_pic)
