@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.embeddings.test_table import manifest
-from triptych.embeddings.clusters import Clusters, cluster, exemplars
+from triptych.embeddings.clusters import Clusters, cluster, exemplars, find_clusters
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 
@@ -21,7 +21,7 @@ def three_groups() -> tuple[EmbeddingTable, np.ndarray]:
 
 def test_groups_are_found_and_the_largest_comes_first() -> None:
     table, truth = three_groups()
-    labelled, found = cluster(table, 3)
+    labelled, found = find_clusters(table, 3)
     labels = labelled.column("cluster")
     assert labels[5] == -1
     np.testing.assert_array_equal(np.delete(labels, 5), np.delete(truth, 5))
@@ -32,7 +32,7 @@ def test_groups_are_found_and_the_largest_comes_first() -> None:
 
 def test_cohesion_and_exemplars_are_those_of_a_plain_computation() -> None:
     table, truth = three_groups()
-    _, found = cluster(table, 3)
+    _, found = find_clusters(table, 3)
     vectors, present = table.vectors("vector_joint")
     for row in found.rows():
         members = [i for i in range(40) if truth[i] == row["cluster"] and present[i]]
@@ -52,7 +52,7 @@ def test_exemplars_come_from_different_videos_before_one_video_gives_two() -> No
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    labelled, found = cluster(three_groups()[0], 3)
+    labelled, found = find_clusters(three_groups()[0], 3)
     found.write(tmp_path / "clusters.parquet")
     again = Clusters.read(tmp_path / "clusters.parquet")
     assert again.rows() == found.rows()
@@ -62,19 +62,31 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     )
 
 
+def test_the_verb_labels_the_table_and_writes_its_clusters(tmp_path: Path) -> None:
+    table, _ = three_groups()
+    table.write(tmp_path / "embeddings.parquet")
+    rows = cluster(tmp_path / "embeddings.parquet", tmp_path / "clusters.parquet", k=3)
+    assert [row["size"] for row in rows] == [19, 12, 8]
+    labelled = EmbeddingTable.read(tmp_path / "embeddings.parquet")
+    assert Clusters.read(tmp_path / "clusters.parquet").describe(labelled)
+    np.testing.assert_array_equal(
+        labelled.vectors("vector_joint")[0], table.vectors("vector_joint")[0]
+    )
+
+
 def test_without_a_number_of_clusters_it_is_chosen() -> None:
     table, _ = three_groups()
-    assert len(cluster(table)[1]) == 4  # sqrt(39 / 2)
+    assert len(find_clusters(table)[1]) == 4  # sqrt(39 / 2)
     alike = np.ones((9, 2), np.float32), np.ones(9, bool)
     same = EmbeddingTable.build(manifest(9), {"vector_joint": alike}, "c")
-    assert len(cluster(same)[1]) == 1
+    assert len(find_clusters(same)[1]) == 1
 
 
 def test_a_table_without_vectors_is_refused() -> None:
     nothing = np.zeros((2, 3), np.float32), np.zeros(2, bool)
     table = EmbeddingTable.build(manifest(2), {"vector_joint": nothing}, "c")
     with pytest.raises(UserError, match="nothing to cluster"):
-        cluster(table)
+        find_clusters(table)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:

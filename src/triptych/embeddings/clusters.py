@@ -82,6 +82,20 @@ class Clusters:
 
 
 def cluster(
+    embeddings: Path, out: Path, *, k: int | None = None, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Cluster the table at ``embeddings``: write ``out``, and its labels into the table.
+
+    Returns for each cluster its number, name, size, videos and cohesion. See ``find_clusters``.
+    """
+    labelled, found = find_clusters(EmbeddingTable.read(embeddings), k, seed=seed)
+    labelled.write(embeddings)
+    found.write(out)
+    shown = ("cluster", "name", "size", "videos", "cohesion")
+    return [{column: row[column] for column in shown} for row in found.rows()]
+
+
+def find_clusters(
     embeddings: EmbeddingTable, clusters: int | None = None, *, seed: int = 0
 ) -> tuple[EmbeddingTable, Clusters]:
     """The table with its column ``cluster`` filled, and its clusters, the largest first.

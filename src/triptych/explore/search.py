@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
-from rich.text import Text
 
-from triptych.embeddings.naming import clock
 from triptych.embeddings.table import EmbeddingTable, unit
 from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
@@ -22,12 +17,6 @@ Vector = npt.NDArray[np.float32]
 ROWS_AT_ONCE = 16_384
 DECIMALS = 9  # of a cosine; rounding errors beyond them must not decide between equal clips
 OWN, ACROSS = 1.0, 0.25
-TIME = r"((?:\d+:){0,2}\d+(?:\.\d*)?)?"
-SPAN = re.compile(f"(?:t=)?{TIME}(?:[-,]{TIME})?")
-MEDIA = {
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv"),
-    *(".3gp", ".ogv", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wma"),
-}
 
 
 @dataclass(frozen=True)
@@ -42,14 +31,9 @@ class Hit:
     clip_id: str
     cluster: int
 
-
-@dataclass(frozen=True)
-class Span:
-    """A media file, or the part of it from ``start`` to ``end`` seconds."""
-
-    path: Path
-    start: float | None = None
-    end: float | None = None
+    def row(self) -> dict[str, Any]:
+        """What ``--json`` gives: path, start, end, score, text."""
+        return {name: getattr(self, name) for name in ("path", "start", "end", "score", "text")}
 
 
 def search(
@@ -57,14 +41,14 @@ def search(
     query: Mapping[str, Vector],
     top: int = 10,
     *,
-    through: Sequence[str] = MODALITIES,
+    through: Sequence[str] = (),
     own: float = OWN,
     across: float = ACROSS,
 ) -> list[Hit]:
     """The ``top`` clips nearest to ``query``, best first, ties in the order of the table.
 
-    ``query`` holds float32 (dim,) vectors by the table's column names. Each modality of a clip
-    that is named in ``through`` is compared once:
+    ``query`` holds float32 (dim,) vectors by the table's column names. Each modality of a clip, or
+    each that is named in ``through``, is compared once:
 
     - in its own space where the query has that modality: cosine of ``vector_m``, weight ``own``;
     - else across modalities where the method gave them a common space: cosine of the clip's
@@ -80,6 +64,7 @@ def search(
     Every clip is compared, exactly. Raises UserError where query and clips share no space, or the
     query comes from another model.
     """
+    through = through or MODALITIES
     _check(top, through)
     scores = np.zeros(len(embeddings))
     weights = 0.0
@@ -95,45 +80,6 @@ def search(
     scores = scores / weights
     best = np.argsort(-scores, kind="stable")[:top]
     return [_hit(embeddings, int(row), float(scores[row])) for row in best]
-
-
-def rows(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Hits for ``--json``: path, start, end, score, text."""
-    kept = ("path", "start", "end", "score", "text")
-    return [{name: value for name, value in asdict(hit).items() if name in kept} for hit in hits]
-
-
-def listing(hits: Sequence[Hit]) -> Table:
-    """Hits for the terminal: file, start, end, score, words."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("file", "start", "end", "score", "words"):
-        number = name in ("start", "end", "score")
-        table.add_column(name, justify="right" if number else "left", no_wrap=number)
-    for hit in hits:
-        cells = (hit.path, clock(hit.start, 1), clock(hit.end, 1), f"{hit.score:.3f}", hit.text)
-        table.add_row(*map(Text, cells))  # Text: a "[red]" in a file's name is no markup
-    return table
-
-
-def read_query(given: str, start: float | None = None, end: float | None = None) -> str | Span:
-    """What the user asks with: words, or the span of a media file.
-
-    A file is given by its path, and a part of it by ``start`` and ``end`` in seconds or in the
-    path, as ``cook.mp4#12.5-15`` or ``cook.mp4#1:02-1:10``. Raises UsageError where the file is not
-    there or the span makes no sense.
-    """
-    name, hash_sign, part = given.rpartition("#")
-    if hash_sign and not Path(given).exists() and (Path(name).is_file() or _is_media(name)):
-        if start is not None or end is not None:
-            raise UsageError(f"{given}: a span after # and --start or --end; give one of them")
-        return _span(name, *_times(given, part))
-    if Path(given).is_file() or _is_media(given):
-        return _span(given, start, end)
-    if start is not None or end is not None:
-        raise UsageError(f"--start and --end are for files, and there is no file {given!r}")
-    if not given.strip():
-        raise UsageError("an empty query; give some words or a media file")
-    return given
 
 
 def _check(top: int, through: Sequence[str]) -> None:
@@ -212,33 +158,3 @@ def _hit(embeddings: EmbeddingTable, row: int, score: float) -> Hit:
     names = ("path", "start", "end", "text", "clip_id", "cluster")
     found = embeddings.table.select(names).slice(row, 1).to_pylist()[0]
     return Hit(score=score, **found)
-
-
-def _is_media(name: str) -> bool:
-    return Path(name).suffix.lower() in MEDIA
-
-
-def _span(name: str, start: float | None, end: float | None) -> Span:
-    if not Path(name).is_file():
-        raise UsageError(f"{name}: no such file; give some words, or the path of a media file")
-    if start is not None and start < 0:
-        raise UsageError(f"{name}: a span cannot start at {start:g} s")
-    if end is not None and end <= (start or 0.0):
-        raise UsageError(f"{name}: a span from {start or 0.0:g} s to {end:g} s holds nothing")
-    return Span(Path(name), start, end)
-
-
-def _times(given: str, part: str) -> tuple[float | None, float | None]:
-    """The two times after a #: 12.5-15, 12.5- (to the end), -15, or 12.5."""
-    found = SPAN.fullmatch(part)
-    if found is None or not any(found.groups()):
-        raise UsageError(f"{given}: after # give seconds, as #12.5-15 or #1:02-1:10")
-    start, end = (_seconds(text) if text else None for text in found.groups())
-    return start, end
-
-
-def _seconds(text: str) -> float:
-    total = 0.0
-    for piece in text.split(":"):
-        total = total * 60 + float(piece)
-    return total
