@@ -125,17 +125,6 @@ def find_clusters(
     return labelled, _described(labelled, labels, centroids, cosines)
 
 
-def cluster_file(
-    embeddings: Path, out: Path, clusters: int | None = None, *, seed: int = 0
-) -> Clusters:
-    """Cluster embeddings.parquet: write ``out``, and the labels into the table itself."""
-    table, found = cluster(EmbeddingTable.read(embeddings), clusters, seed=seed)
-    # The table first: clusters that no table is labelled with would describe nothing.
-    table.write(embeddings)
-    found.write(out)
-    return found
-
-
 def exemplars(
     members: npt.NDArray[np.int64],
     cosines: npt.NDArray[np.float64],

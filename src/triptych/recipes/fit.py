@@ -11,7 +11,7 @@ from typing import Any
 
 from triptych.atomic import write_json
 from triptych.clips.cache import ClipCache
-from triptych.embeddings.clusters import Clusters, cluster_file
+from triptych.embeddings.clusters import cluster
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.errors import UserError
@@ -122,7 +122,7 @@ def fit_manifest(
     table = embed(manifest, model, source, workers=0 if cache else workers or 0)
     table.write(out / "embeddings.parquet")
     clock.done("embed")
-    clusters = cluster_file(out / "embeddings.parquet", out / "clusters.parquet", seed=recipe.seed)
+    clusters = cluster(out / "embeddings.parquet", out / "clusters.parquet", seed=recipe.seed)
     clock.done("cluster")
     _write_facts(out, manifest, recipe, reasons, run, clock)
     page = report(out)
@@ -197,12 +197,10 @@ def _write_facts(
 
 
 def _result(
-    out: Path, page: Path, run: Pretrained, clusters: Clusters, clock: Clock
+    out: Path, page: Path, run: Pretrained, clusters: list[dict[str, Any]], clock: Clock
 ) -> dict[str, Any]:
-    columns = ("cluster", "name", "size", "cohesion")
-    shown = [{column: row[column] for column in columns} for row in clusters.rows()]
     return {
-        "clusters": shown,
+        "clusters": clusters,
         "embeddings": str(out / "embeddings.parquet"),
         "checkpoint": str(run.checkpoint),
         "sha256": run.sha256,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from triptych.clips.build import build
 from triptych.clips.cache import CachedClips, ClipCache
-from triptych.clips.files import FileClips
 from triptych.clips.dataset import ClipSource
+from triptych.clips.files import FileClips
 from triptych.clips.sample import ClipSpec
 from triptych.manifest.schema import Manifest
 from triptych.progress import say

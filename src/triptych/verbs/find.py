@@ -18,21 +18,14 @@ def search(
 ) -> dict[str, Any]:
     """Find the clips that a sentence, a sound or a video is about."""
     from triptych.embeddings.model import Model
-    from triptych.embeddings.query import embed_media
     from triptych.embeddings.table import EmbeddingTable
-    from triptych.explore.search import Span, read_query, rows
+    from triptych.explore.query import vectors_of
     from triptych.explore.search import search as rank
-    from triptych.manifest.schema import MODALITIES
 
-    asked = read_query(query)
     table = EmbeddingTable.read(work / "embeddings.parquet")
     model = Model.load(work / "run")
-    if isinstance(asked, Span):
-        vectors = embed_media(model, asked.path, asked.start, asked.end)
-    else:
-        vectors = model.embed_text(asked)
-    hits = rank(table, vectors, top, through=through or MODALITIES)
-    return {"query": query, "hits": rows(hits)}
+    hits = rank(table, vectors_of(model, query), top, through=through or ())
+    return {"query": query, "hits": [hit.row() for hit in hits]}
 
 
 def evaluate(

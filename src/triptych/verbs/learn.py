@@ -100,8 +100,7 @@ def cluster(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> dict[str, Any]:
     """Group the clips and name the groups by the words that set them apart."""
-    from triptych.embeddings.clusters import cluster_file
+    from triptych.embeddings.clusters import cluster as group
 
     path = out or embeddings.with_name("clusters.parquet")
-    found = cluster_file(embeddings, path, k, seed=seed)
-    return {"clusters": str(path), "table": found.rows()}
+    return {"clusters": str(path), "table": group(embeddings, path, k=k, seed=seed)}
