@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans as Reference
 
+from triptych.clustering import kmeans as module
 from triptych.clustering.kmeans import kmeans, place
-from triptych.clustering.lloyd import Floats
+from triptych.clustering.lloyd import Floats, Torch
 from triptych.errors import UserError
 
 
@@ -116,6 +117,27 @@ def test_points_nearer_than_float32_distances_can_tell_still_fill_every_cluster(
     found = kmeans(np.repeat(x, 5, axis=0), 6, seed=0)
     assert np.bincount(found.labels, minlength=6).min() > 0
     assert found.reassigned > 0
+
+
+def test_the_torch_engine_forces_a_label_where_rounding_hides_the_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # |x|^2 - 2xc + |c|^2 at 1000 +- 0.001 is all rounding, and some clusters stay empty for ever.
+    monkeypatch.setattr(module, "Faiss", lambda x: Torch(torch.from_numpy(x)))
+    for seed in range(4):
+        noise = np.random.default_rng(seed).standard_normal((400, 64))
+        x = (1000 + 1e-3 * noise).astype("f4")
+        found = kmeans(x, 60, seed=seed, iterations=3)
+        assert np.bincount(found.labels, minlength=60).min() > 0
+
+
+def test_the_torch_engine_finds_what_faiss_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = blobs()
+    expected = kmeans(x, 10, seed=0)
+    monkeypatch.setattr(module, "Faiss", lambda x: Torch(torch.from_numpy(x)))
+    found = kmeans(x, 10, seed=0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_allclose(found.centroids, expected.centroids, atol=1e-5)
 
 
 def refusal(x: Floats, k: int) -> str:

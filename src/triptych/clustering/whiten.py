@@ -54,6 +54,11 @@ class Whitening:
         scaled = axes[:, :kept] / np.sqrt(values[:kept])
         return cls(mean.astype(np.float32), np.ascontiguousarray(scaled, dtype=np.float32), l2)
 
+    @classmethod
+    def none(cls, dim: int, l2: bool = True) -> Whitening:
+        """Leave features of ``dim`` numbers as they are, but for their length where ``l2``."""
+        return cls(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32), l2)
+
     def apply(self, x: Floats | Tensor) -> Floats:
         """Transform ``x`` [N, D] to float32 [N, d]."""
         x = _host(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from lightning_fabric import Fabric
 
-from triptych.clips.loader import ClipLoader, ClipSource, View
+from triptych.clips.dataset import ClipLoader, ClipSource, View
 from triptych.embeddings.extract import extract
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable

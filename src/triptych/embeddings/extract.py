@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from triptych.clips.loader import ClipBatch
+from triptych.clips.dataset import ClipBatch
 from triptych.encoders.encoder import Encoder
 
 

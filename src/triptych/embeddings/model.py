@@ -21,6 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from triptych.embeddings.extract import Features
+from triptych.embeddings.table import unit
 from triptych.encoders.build import rebuild
 from triptych.encoders.encoder import Encoder, TextInput
 from triptych.encoders.text import encode, tokens
@@ -113,7 +114,7 @@ class Model:
         parts = [columns[name] for name in columns if name.startswith(prefix)]
         present = np.logical_or.reduce([part.present for part in parts])
         if self.meets:
-            total = np.sum([part.values for part in parts], axis=0, dtype=np.float32)
+            total = np.add.reduce([part.values for part in parts])
         else:
             total = np.concatenate(
                 [unit(part.values) * part.present[:, None] for part in parts], axis=1
@@ -143,17 +144,12 @@ class Model:
         return {name: part.values[0] for name, part in columns.items()}
 
 
-def unit(values: Vector) -> Vector:
-    """Rows at unit length; zero rows stay zero."""
-    return values / np.linalg.norm(values, axis=-1, keepdims=True).clip(1e-12)
-
-
 def _cosines(assignment: Assignment, features: Vector) -> Vector:
     return unit(assignment.whitening.apply(features)) @ unit(assignment.centroids).T
 
 
 def _softmax(logits: Vector) -> Vector:
-    return F.softmax(torch.from_numpy(logits), dim=1).numpy()  # type: ignore[no-any-return]
+    return np.asarray(F.softmax(torch.from_numpy(logits), dim=1))
 
 
 def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:

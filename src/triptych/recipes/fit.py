@@ -199,9 +199,8 @@ def _write_facts(
 def _result(
     out: Path, page: Path, run: Pretrained, clusters: list[dict[str, Any]], clock: Clock
 ) -> dict[str, Any]:
-    shown = [{key: row[key] for key in ("cluster", "name", "size", "cohesion")} for row in clusters]
     return {
-        "clusters": shown,
+        "clusters": clusters,
         "embeddings": str(out / "embeddings.parquet"),
         "checkpoint": str(run.checkpoint),
         "sha256": run.sha256,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from triptych import config
+from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.training.pretrain import make_encoders, make_fabric
 from triptych.training.recipe import Clip, Clustering, Encoders, Modality, Recipe
@@ -73,10 +74,7 @@ def schedule(
     cost = clips / train + clips / extract / recipe.refresh_every
     if fixed:
         return recipe, recipe.epochs * cost
-    if seconds is None:
-        epochs = -(-VISITS // clips)
-    else:
-        epochs = int((seconds - clips / extract) / cost)
+    epochs = -(-VISITS // clips) if seconds is None else int((seconds - clips / extract) / cost)
     epochs = max(1, min(MOST_EPOCHS, epochs))
     return recipe.model_copy(update={"epochs": epochs}), epochs * cost
 
@@ -88,7 +86,7 @@ def pace(manifest: Manifest, recipe: Recipe) -> tuple[float, float]:
     batch = {}
     for name, encoder in encoders.items():
         encoder.to(fabric.device)
-        batch[name] = _noise(name, recipe, encoder)
+        batch[name] = _noise(encoder, recipe.batch)
     parameters = [value for encoder in encoders.values() for value in encoder.parameters()]
 
     def forward() -> torch.Tensor:
@@ -112,14 +110,14 @@ def pace(manifest: Manifest, recipe: Recipe) -> tuple[float, float]:
     return recipe.batch / _seconds(step), recipe.batch / _seconds(look)
 
 
-def _noise(name: str, recipe: Recipe, encoder: torch.nn.Module) -> torch.Tensor:
+def _noise(encoder: Encoder, count: int) -> torch.Tensor:
     clip = encoder.input
-    if name == "video":
-        shape = (recipe.batch, clip.frames, clip.size, clip.size, 3)  # type: ignore[union-attr]
+    if isinstance(clip, VideoInput):
+        shape = (count, clip.frames, clip.size, clip.size, 3)
         return torch.randint(0, 256, shape, dtype=torch.uint8)
-    if name == "audio":
-        return torch.rand(recipe.batch, clip.samples) - 0.5  # type: ignore[union-attr, operator]
-    return torch.ones(recipe.batch, len(clip.vocabulary))  # type: ignore[union-attr, arg-type]
+    if isinstance(clip, AudioInput):
+        return torch.rand(count, clip.samples) - 0.5
+    return torch.ones(count, len(clip.vocabulary))
 
 
 def _wait(device: torch.device) -> None:
@@ -127,9 +125,8 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _seconds(call: object) -> float:
+def _seconds(call: Callable[[], None]) -> float:
     """The least time of a call, over a few; the first one is for warming up."""
-    assert callable(call)
     call()
     least, began = float("inf"), time.monotonic()
     while time.monotonic() - began < PROBE_SECONDS:

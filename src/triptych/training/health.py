@@ -41,7 +41,7 @@ def examine(
             "k": len(sizes),
             "used": int((sizes > 0).sum()),
             "largest": float(sizes.max() / sizes.sum()),
-            "size_entropy": size_entropy(sizes),
+            "size_entropy": size_entropy(assignment.labels[known], len(sizes)),
             "inertia": inertia[name],
             "nmi_previous": _agreement(before.get(name), assignment),
         }

@@ -21,7 +21,7 @@ class Log:
         rows = [row for row in read_metrics(self.path) if row["epoch"] < epoch]
         with whole_file(self.path) as beside:
             beside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=epoch)  # type: ignore[no-untyped-call]
+        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=epoch)
 
     def write(self, row: Mapping[str, Any], epochs: int) -> None:
         """Record an epoch everywhere."""
@@ -29,12 +29,12 @@ class Log:
             file.write(json.dumps(row) + "\n")
             file.flush()
         for name, value in scalars(row):
-            self.board.add_scalar(name, value, row["epoch"])  # type: ignore[no-untyped-call]
+            self.board.add_scalar(name, value, row["epoch"])
         say(line(row, epochs))
 
     def close(self) -> None:
         """Flush TensorBoard's events."""
-        self.board.close()  # type: ignore[no-untyped-call]
+        self.board.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

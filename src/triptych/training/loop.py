@@ -14,13 +14,14 @@ import torch
 from lightning_fabric import Fabric
 
 from triptych.atomic import write_table
-from triptych.clips.loader import ClipLoader, View
+from triptych.clips.dataset import ClipLoader, View
 from triptych.embeddings.extract import extract
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method
 from triptych.seeds import derive
 from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
 from triptych.training import health, optimizer
 from triptych.training.log import Log
@@ -46,7 +47,10 @@ class Loop:
     out: Path
     description: dict[str, Any]
     deadline: float = float("inf")  # on the monotonic clock
+    given: dict[str, Assignment] | None = None  # labels from outside, never refreshed
     log: Log = field(init=False)
+    waited: float = 0.0  # seconds in which training steps waited for data
+    trained: float = 0.0  # seconds of training steps
 
     def __post_init__(self) -> None:
         self.log = Log(self.out, self.state.epoch)
@@ -59,7 +63,8 @@ class Loop:
                 self.refresh()
             if not self.train_epoch():
                 break
-        if self.state.refreshed < self.state.epoch or self.state.step:
+        trained = self.state.refreshed < self.state.epoch or self.state.step
+        if trained and self.given is None:
             self.refresh()  # only to judge the last weights: the labels made here teach nobody
         self.log.close()
         return self.state.epoch >= self.recipe.epochs
@@ -68,11 +73,17 @@ class Loop:
         state = self.state
         if state.step > 0 or state.refreshed == state.epoch:
             return False
+        if self.given is not None:
+            return state.refreshed < 0
         return state.refreshed < 0 or state.epoch - state.refreshed >= self.recipe.refresh_every
 
     def refresh(self) -> None:
         """New labels from the present weights; the weights that were best so far are kept."""
         state = self.state
+        if self.given is not None:
+            state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
+            install(state, self.method, self.given, self.recipe, self.fabric.device)
+            return
         rows = np.arange(len(self.manifest))
         batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
         features = extract(
@@ -105,8 +116,7 @@ class Loop:
         """One pass of balanced draws from where the state says; False when time ran out."""
         state, began = self.state, time.monotonic()
         draws = self._draws()
-        first, waited = state.step, self.loader.waited
-        saved = began
+        first, saved = state.step, began
         steps = self.recipe.epochs * self.steps_an_epoch
         for batch, weights in self._batches(draws, first):
             place = state.epoch * self.steps_an_epoch + state.step
@@ -121,7 +131,7 @@ class Loop:
             if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
                 self._save("last", state.tensors())
                 saved = time.monotonic()
-        self._finish_epoch(time.monotonic() - began, self.loader.waited - waited, first)
+        self._finish_epoch(time.monotonic() - began, first)
         return True
 
     def _draws(self) -> Draws:
@@ -158,15 +168,17 @@ class Loop:
         for name, value in terms.items():
             self.state.totals[name] = self.state.totals.get(name, 0.0) + value
 
-    def _finish_epoch(self, seconds: float, waited: float, first: int) -> None:
+    def _finish_epoch(self, seconds: float, first: int) -> None:
         state, steps = self.state, self.steps_an_epoch
+        self.waited += self.loader.waited
+        self.trained += seconds
         row = {
             "epoch": state.epoch,
             "step": (state.epoch + 1) * steps,
             "loss": {name: value / steps for name, value in state.totals.items()},
             "learning_rate": state.optimizers["encoders"].param_groups[0]["lr"],
             "clips_per_second": (steps - first) * self.recipe.batch / seconds,
-            "data_wait": waited / seconds,
+            "data_wait": self.loader.waited / seconds,
             "seconds": seconds,
             **state.health,
         }

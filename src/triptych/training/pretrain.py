@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from triptych import config
-from triptych.clips.loader import ClipBatch, ClipLoader, ClipSource, View
+from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
 from triptych.encoders import build
 from triptych.encoders.encoder import Encoder, Input, TextInput
 from triptych.encoders.text import build_vocabulary
@@ -24,6 +23,7 @@ from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
 from triptych.seeds import derive
 from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState, head_shapes, new_heads
 from triptych.training import optimizer
 from triptych.training.loop import Loop, resume_state
@@ -55,13 +55,16 @@ def pretrain(
     init: Path | None = None,
     workers: int = 0,
     deadline: float = float("inf"),
+    method: Method | None = None,
+    given: dict[str, Assignment] | None = None,
 ) -> Pretrained:
     """Train ``recipe`` on ``manifest`` and leave the run in ``out``.
 
     ``resume`` goes on with the run in ``out`` and refuses a changed recipe or collection; ``init``
     starts anew from the encoder weights of a checkpoint. ``deadline`` is on the monotonic clock.
+    ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay.
     """
-    method = declare(recipe.method, recipe.modalities)
+    method = method or declare(recipe.method, recipe.modalities)
     _check(manifest, method)
     last = out / "checkpoints" / "last.safetensors"
     if last.exists() and not resume:
@@ -82,11 +85,9 @@ def pretrain(
             _start_from(state, init)
         else:
             calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
-    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline)
-    began, waited = time.monotonic(), loader.waited
+    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline, given)
     steps_before = state.epoch * loop.steps_an_epoch + state.step
     finished = loop.run()
-    seconds = max(time.monotonic() - began, 1e-9)
     steps = state.epoch * loop.steps_an_epoch + state.step - steps_before
     chosen = checkpoint.of_run(out)
     return Pretrained(
@@ -95,8 +96,8 @@ def pretrain(
         sha256=checkpoint.load(chosen)[1]["weights"],
         epochs=state.epoch,
         finished=finished,
-        clips_per_second=steps * recipe.batch / seconds,
-        data_wait=(loader.waited - waited) / seconds,
+        clips_per_second=steps * recipe.batch / max(loop.trained, 1e-9),
+        data_wait=loop.waited / max(loop.trained, 1e-9),
     )
 
 

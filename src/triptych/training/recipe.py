@@ -47,9 +47,8 @@ class Clustering(Config):
     k: int = Field(64, ge=2)
     iterations: int = Field(20, ge=1)
     starts: int = Field(3, ge=1, description="the start with the least inertia is kept")
-    whiten: int | None = Field(
-        64, ge=1, description="PCA-whitening to at most this many dimensions; None: no PCA"
-    )
+    whiten: bool = Field(True, description="by PCA, so that every direction weighs the same")
+    components: int | None = Field(64, ge=1, description="that PCA keeps; None: all")
     l2: bool = True
 
 

@@ -65,9 +65,10 @@ def _cluster(
             f"set clustering.k to {max(2, int(present.sum()) // 8)} or less, or leave {name} out"
         )
     used = values[present]
-    # Whitening dimensions that the sample cannot support only amplifies noise.
-    dim = None if recipe.whiten is None else min(recipe.whiten, *used.shape)
-    whitening = Whitening.fit(used, dim, recipe.l2)
+    if recipe.whiten:
+        whitening = Whitening.fit(used, recipe.components, recipe.l2)
+    else:
+        whitening = Whitening.none(used.shape[1], recipe.l2)
     found = kmeans(
         whitening.apply(used),
         recipe.k,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triptych.clips.build import build_cache
+from triptych.clips.build import build
 from triptych.clips.cache import CachedClips, ClipCache
+from triptych.clips.dataset import ClipSource
 from triptych.clips.files import FileClips
-from triptych.clips.loader import ClipSource
 from triptych.clips.sample import ClipSpec
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.training.recipe import Clip
+from triptych.workers import available_cores
 
 
 def spec_of(clip: Clip) -> ClipSpec:
@@ -26,9 +27,7 @@ def open_source(
     if cache is None:
         return FileClips(manifest)
     spec = spec_of(clip)
-    if not (cache / "spec.json").is_file():
-        size = ClipCache.size_of(manifest, spec)
-        say(f"clip cache: {size / 1e6:,.0f} MB for {len(manifest)} clips, in {cache}")
-        for problem in build_cache(manifest, spec, cache, workers=workers):
+    if not cache.exists():
+        for problem in build(manifest, spec, cache, workers=workers or available_cores()):
             say(f"clip cache: {problem.path}: {problem.reason}; {problem.action}")
     return CachedClips(ClipCache.open(cache, manifest, spec))

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from triptych.clips.loader import ClipBatch
+from triptych.clips.dataset import ClipBatch
 from triptych.methods.method import Method, Teach
 from triptych.state.training_state import TrainingState
 

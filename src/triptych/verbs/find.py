@@ -15,7 +15,6 @@ def search(
     through: Annotated[
         list[str] | None, typer.Option(help="only by what is in this: video, audio, text")
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="where the videos are now")] = None,
 ) -> dict[str, Any]:
     """Find the clips that a sentence, a sound or a video is about."""
     from triptych.embeddings.model import Model
@@ -23,9 +22,9 @@ def search(
     from triptych.explore.query import vectors_of
     from triptych.explore.search import search as rank
 
-    table = EmbeddingTable.read(work / "embeddings.parquet", root)
+    table = EmbeddingTable.read(work / "embeddings.parquet")
     model = Model.load(work / "run")
-    hits = rank(table, vectors_of(model, query), top=top, through=tuple(through or ()))
+    hits = rank(table, vectors_of(model, query), top, through=through or ())
     return {"query": query, "hits": [hit.row() for hit in hits]}
 
 

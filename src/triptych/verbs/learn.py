@@ -103,5 +103,4 @@ def cluster(
     from triptych.embeddings.clusters import cluster as group
 
     path = out or embeddings.with_name("clusters.parquet")
-    rows = group(embeddings, path, k=k, seed=seed)
-    return {"clusters": str(path), "table": rows}
+    return {"clusters": str(path), "table": group(embeddings, path, k=k, seed=seed)}
