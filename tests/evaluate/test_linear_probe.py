@@ -29,7 +29,7 @@ def test_every_strength_equals_scikit_learn_at_the_same_c() -> None:
         reference = LogisticRegression(C=1 / (400 * strength), max_iter=5000, tol=1e-8)
         reference.fit(standard[:400], truth)
         penalty = strength / 2
-        ours = log_loss(truth, model.logits(train).softmax(1).numpy().astype("f8"))
+        ours = log_loss(truth, model.logits(train).double().softmax(1).numpy())
         ours += penalty * float(model.weights.square().sum())
         theirs = log_loss(truth, reference.predict_proba(standard[:400]))
         theirs += penalty * float((reference.coef_**2).sum())
