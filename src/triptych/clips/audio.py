@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import av
@@ -22,7 +23,7 @@ Samples = npt.NDArray[np.float32]
 
 PREROLL = 0.5  # seconds decoded before the span: codecs need up to 0.3 s to settle after a seek
 EDGE = 0.02  # seconds either side of the span, for the resampler's filter
-JITTER = 0.03  # seconds; containers round timestamps, a larger step is a gap
+JITTER = 0.03  # seconds; a larger step between timestamps is a gap
 BACK = (0.0, 2.0, 16.0)  # seconds further back that a seek which landed late tries
 
 
@@ -75,24 +76,23 @@ class AudioReader:
     def _place(self, low: int, high: int, rate: int) -> Samples:
         """Input samples ``low`` to ``high`` of the grid, mono, zeros where there is no sound."""
         out = np.zeros(high - low, np.float32)
-        expected: int | None = None
         tick, origin = float(self._stream.time_base), self.media.origin
+        run: list[Samples] = []  # frames that follow each other without a gap
+        shifts: list[float] = []  # what each one's timestamp says of where the run begins
+        length = 0
         for frame in self._frames(low / rate):
             if frame.sample_rate != rate:
                 raise DecodeError(f"{self.media.path}: its sound changes its sample rate midway")
-            mono = _mono(frame)
-            at = expected
-            if frame.pts is not None:
-                at = round((frame.pts * tick - origin) * rate)
-                if expected is not None and abs(at - expected) <= JITTER * rate:
-                    at = expected
-            at = 0 if at is None else at
-            expected = at + len(mono)
-            if at >= high:
+            at = length if frame.pts is None else (frame.pts * tick - origin) * rate
+            if shifts and abs(at - length - shifts[-1]) > JITTER * rate:
+                _lay(out, run, shifts, low)
+                run, shifts, length = [], [], 0
+            if at >= high + JITTER * rate:
                 break
-            begin, stop = max(at, low), min(expected, high)
-            if begin < stop:
-                out[begin - low : stop - low] = mono[begin - at : stop - at]
+            run.append(_mono(frame))
+            shifts.append(at - length)
+            length += len(run[-1])
+        _lay(out, run, shifts, low)
         return out
 
     def _frames(self, start: float) -> Iterator[Any]:
@@ -145,6 +145,19 @@ def decode_audio(path: str | Path, start: float, end: float, sample_rate: int) -
     """The sound of a span of a file, see `AudioReader.samples`."""
     with AudioReader(path) as sound:
         return sound.samples(start, end, sample_rate)
+
+
+def _lay(out: Samples, run: list[Samples], shifts: list[float], low: int) -> None:
+    """Write a run where most of its timestamps say: single ones are rounded, or plain wrong.
+
+    (A Vorbis frame between two block sizes is 10 ms off; Matroska, FLV and ASF round to 1 ms.)
+    """
+    if run:
+        sound = np.concatenate(run)
+        begin = round(median(shifts)) - low
+        first, stop = max(begin, 0), min(begin + len(sound), len(out))
+        if first < stop:
+            out[first:stop] = sound[first - begin : stop - begin]
 
 
 def _mono(frame: Any) -> Samples:
