@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.embeddings.test_table import manifest
+from triptych.embeddings.clusters import cluster
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.explore.contents import Contents, read_metrics, recipe_lines
@@ -54,10 +56,6 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
 
 
 def test_clusters_of_other_embeddings_are_not_shown(tmp_path: Path) -> None:
-    import numpy as np
-
-    from triptych.embeddings.clusters import cluster
-
     vectors = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
     table = EmbeddingTable.build(manifest(9), {"vector_joint": (vectors, np.ones(9, bool))}, "c")
     table.write(tmp_path / "embeddings.parquet")

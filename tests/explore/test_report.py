@@ -1,5 +1,7 @@
+import html
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -14,7 +16,8 @@ from tests.explore.collection import SOME, make
 from triptych.embeddings.clusters import cluster
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
-from triptych.explore.report import long, report
+from triptych.explore.query import read_query
+from triptych.explore.report import long, report, sentence
 from triptych.manifest.problems import Problem, write_problems
 from triptych.manifest.schema import SCHEMA, Manifest
 
@@ -83,7 +86,11 @@ def test_every_section_is_there_with_its_pictures(page: Page) -> None:
     assert len([svg for svg in page.all("svg") if svg.get("class") == "plot"]) == 7
     for text in ("1 file decodes only in part", "366 of 1441 frames decode", "49 files have no"):
         assert text in page.text
-    assert "triptych search" in page.text
+    commands = re.findall(r"<code>(triptych search [^<]*)</code>", page.text)
+    assert len(commands) == 4
+    assert all(Path(shlex.split(html.unescape(line))[2]).is_dir() for line in commands)
+    span = shlex.split(html.unescape(commands[2]))[3]
+    assert read_query(span).path.is_file()
     assert "start of epoch 20: highest NMI" in page.text
 
 
@@ -163,3 +170,9 @@ def test_a_folder_with_nothing_gives_an_error_and_no_page(tmp_path: Path) -> Non
 
 def test_lengths_of_time_read_well() -> None:
     assert [long(s) for s in (48, 648, 7200)] == ["48 seconds", "10.8 minutes", "2.0 hours"]
+
+
+def test_an_error_becomes_a_sentence() -> None:
+    error = "/w/<a>/clusters.parquet: no clusters <here>; make them with `triptych cluster`"
+    expected = "No clusters &lt;here&gt;; make them with <code>triptych cluster</code>."
+    assert sentence(error) == expected

@@ -22,6 +22,7 @@ from triptych.errors import UserError
 EXEMPLARS = 6
 WORDS = 10
 STARTS = 4
+CHEAP = 2_000_000  # clips times clusters; beyond, one start must do
 MOST_BY_DEFAULT = 256
 LABELS = b"triptych.labels"
 
@@ -112,7 +113,8 @@ def find_clusters(
     if clusters is None:
         different = len(np.unique(units, axis=0))
         clusters = min(max(2, round(sqrt(len(rows) / 2))), MOST_BY_DEFAULT, different)
-    found = kmeans(units, clusters, seed=seed, starts=STARTS)
+    starts = STARTS if len(rows) * clusters <= CHEAP else 1
+    found = kmeans(units, clusters, seed=seed, starts=starts)
     within = _largest_first(np.asarray(found.labels), clusters)
     labels = np.full(len(embeddings), -1, np.int64)
     labels[rows] = within

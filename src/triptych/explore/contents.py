@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from triptych.embeddings.clusters import Clusters
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.manifest.problems import KINDS, Problem, read_problems
 from triptych.manifest.schema import MODALITIES, Manifest
+
+Part = TypeVar("Part")
 
 ROWS_PER_KIND = 200
 LOST = {"unreadable", "not-media", "zero-length", "crashed", "timeout"}
@@ -65,8 +67,8 @@ class Contents:
         clusters = _try(lacks, "clusters", lambda: Clusters.read(work / "clusters.parquet"))
         if clusters and not (embeddings and clusters.describe(embeddings)):
             lacks["clusters"] = (
-                "These clusters are of other embeddings than those here; run `triptych cluster` "
-                "again."
+                "these clusters are of other embeddings than those here; "
+                "run `triptych cluster` again"
             )
             clusters = None
         path = work / "problems.parquet"
@@ -138,7 +140,7 @@ def recipe_lines(recipe: Mapping[str, Any], prefix: str = "") -> list[tuple[str,
     return lines
 
 
-def _try(lacks: dict[str, str], name: str, read: Any) -> Any:
+def _try(lacks: dict[str, str], name: str, read: Callable[[], Part]) -> Part | None:
     try:
         return read()
     except UserError as error:

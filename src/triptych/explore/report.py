@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from triptych.atomic import whole_file
 from triptych.embeddings.naming import clock
@@ -53,7 +54,7 @@ def render(contents: Contents, workers: int) -> str:
     environment = Environment(
         loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"clock": clock, "long": long, "percent": "{:.0%}".format}
+    environment.filters |= {"clock": clock, "long": long, "sentence": sentence}
     return environment.get_template("report.html.j2").render(
         title=contents.root.name or str(contents.root),
         contents=contents,
@@ -79,7 +80,7 @@ def commands(contents: Contents) -> list[tuple[str, str]]:
     """(what it does, command) for searching this very collection."""
     if contents.embeddings is None:
         return []
-    work = shlex.quote(str(contents.work))
+    work = shlex.quote(str(contents.work.absolute()))
     columns = contents.embeddings.names()
     clusters = contents.clusters.rows() if contents.clusters else []
     words = next((row["words"][:2] for row in clusters if row["words"]), ["stir", "the", "pot"])
@@ -96,7 +97,7 @@ def commands(contents: Contents) -> list[tuple[str, str]]:
             )
     first = contents.embeddings.table.select(["path", "start", "end"]).slice(0, 1).to_pylist()
     for clip in first:
-        file = contents.embeddings.root / clip["path"]
+        file = contents.embeddings.root.absolute() / clip["path"]
         span = shlex.quote(f"{file}#{clip['start']:g}-{clip['end']:g}")
         found.append(("by some seconds of a file", f"triptych search {work} {span}"))
     if "vector_audio" in columns:
@@ -113,6 +114,13 @@ def long(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.1f} minutes"
     return f"{seconds / 3600:,.1f} hours"
+
+
+def sentence(error: str) -> Markup:
+    """An error for the terminal as a sentence for the page, its `commands` as code."""
+    text = error.partition(".parquet: ")[2] or error
+    plain = f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(plain))))
 
 
 def _clips(contents: Contents, workers: int) -> tuple[chart.Map | None, Wall | None]:

@@ -172,11 +172,11 @@ if (canvas) {
   const visible = (k) => only === -2 || clips.cluster[clip[k]] === only;
   const radius = () => (clip.length > 2000 ? 2.4 : clip.length > 500 ? 3.2 : 4.2);
 
-  const middles = data.clusters.map((_, cluster) => {
+  // A name stands above its cluster: over the middle of its dots, by all but the highest few.
+  const tops = data.clusters.map((_, cluster) => {
     const mine = clip.map((_, k) => k).filter((k) => clips.cluster[clip[k]] === cluster);
-    if (!mine.length) return null;
-    const middle = (values) => mine.map((k) => values[k]).sort((a, b) => a - b)[mine.length >> 1];
-    return [middle(x), middle(y)];
+    const sorted = (values) => mine.map((k) => values[k]).sort((a, b) => a - b);
+    return mine.length ? [sorted(x)[mine.length >> 1], sorted(y)[Math.floor(mine.length * 0.06)]] : null;
   });
   const short = (name) => {
     const pieces = name.split(" · ");
@@ -188,13 +188,13 @@ if (canvas) {
     pen.font = "600 12px system-ui, sans-serif";
     pen.textAlign = "center";
     pen.lineJoin = "round";
-    middles.forEach((middle, cluster) => {
-      if (!middle || (only !== -2 && only !== cluster)) return;
-      const name = only === cluster ? data.clusters[cluster].name : short(data.clusters[cluster].name);
+    tops.forEach((top, cluster) => {
+      if (!top || only !== -2) return;
+      const name = short(data.clusters[cluster].name);
       const half = pen.measureText(name).width / 2 + 4;
-      const at = margin + middle[0] * (width - 2 * margin);
+      const at = margin + top[0] * (width - 2 * margin);
       const cx = Math.min(Math.max(at, half), Math.max(width - half, half));
-      const cy = margin + middle[1] * (height - 2 * margin);
+      const cy = Math.max(14, margin + top[1] * (height - 2 * margin) - 10);
       const box = [cx - half, cy - 14, cx + half, cy + 8];
       if (taken.some((b) => box[0] < b[2] && b[0] < box[2] && box[1] < b[3] && b[1] < box[3])) return;
       taken.push(box);
