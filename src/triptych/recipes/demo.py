@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from triptych.clips.dataset import ClipSource
 from triptych.clustering.kmeans import kmeans
 from triptych.clustering.whiten import Whitening
-from triptych.config import override
 from triptych.demo.collection import Collection, clip_labels, make_collection, write_clip_labels
 from triptych.demo.knobs import Knobs
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import compare
 from triptych.evaluate.evaluate import evaluate
 from triptych.evaluate.supervised import train_supervised
@@ -71,14 +71,12 @@ def demo(
     if (out / "table.json").exists() or (out / "fit" / "run").exists():
         raise UserError(f"{out}: holds a demo already; name another folder or remove it")
     began = time.monotonic()
-    collection = make_collection(
-        out / "collection", override(Knobs(seed=seed), overrides), workers=workers
-    )
+    collection = make_collection(out / "collection", _knobs(overrides, seed), workers=workers)
     say(f"demo: collection made in {time.monotonic() - began:.0f} s")
     scanned = scan(collection.videos, out, min_caption=SHORTEST_CLIP, workers=workers).manifest
     truth = out / "clip_labels.csv"
-    columns = [scanned.column(name) for name in ("clip_id", "path", "start", "end")]
-    write_clip_labels(collection, truth, *columns)
+    ids, spans = scanned.table["clip_id"].to_pylist(), _spans(scanned)
+    write_clip_labels(collection, truth, ids, *spans)
     # No text in the test part: there it is asked what pictures and sound alone have learned.
     train = _part(collection, scanned, "train", out / "fit", workers)
     test = _part(collection, scanned, "test", out / "test", workers)
@@ -98,15 +96,36 @@ def demo(
     }
 
 
+def _knobs(pairs: Sequence[str], seed: int) -> Knobs:
+    names = [field.name for field in fields(Knobs)]
+    values: dict[str, str | int] = {"seed": seed}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in names:
+            raise UsageError(f"{pair!r}: expected KNOB=VALUE; knobs are {', '.join(names)}")
+        values[name] = value
+    try:
+        return TypeAdapter(Knobs).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}={first['input']!r}: {first['msg']}") from None
+
+
 def _part(
     collection: Collection, scanned: Manifest, split: str, folder: Path, workers: int | None
 ) -> Part:
-    labels = clip_labels(collection, *(scanned.column(name) for name in ("path", "start", "end")))
+    labels = clip_labels(collection, *_spans(scanned))
     rows = np.array([i for i, row in enumerate(labels) if row["split"] == split])
     manifest = scanned.select(rows)
     manifest.write(folder / "manifest.parquet")
     source = open_source(manifest, Recipe().clip, folder / "cache", workers=workers)
     return Part(manifest, source, [labels[i] for i in rows])
+
+
+def _spans(manifest: Manifest) -> tuple[list[str], list[float], list[float]]:
+    """Path, start and end of every clip."""
+    table = manifest.table
+    return table["path"].to_pylist(), table["start"].to_pylist(), table["end"].to_pylist()
 
 
 def _train_all(
