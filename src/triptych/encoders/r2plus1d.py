@@ -10,12 +10,29 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from triptych.encoders.encoder import Encoder, VideoInput
 
 # Kinetics statistics, RGB in [0, 1], as torchvision's video models were trained with.
 MEAN = (0.43216, 0.394666, 0.37645)
 DEVIATION = (0.22803, 0.22145, 0.216989)
+
+
+class TemporalConv(nn.Conv3d):
+    """A (3, 1, 1) convolution, zero-padded in time."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(clips, inputs, t, h, w) to (clips, outputs, ceil(t/stride), h, w)."""
+        if x.shape[2] >= 3:
+            return super().forward(x)
+        # Where time is shorter than the kernel, the gradient of the weights that oneDNN computes
+        # in bf16 holds memory it never wrote (torch 2.13, measured). With
+        # the padding made before the convolution it does not.
+        return F.conv3d(F.pad(x, (0, 0, 0, 0, 1, 1)), self.weight, None, self.stride)
 
 
 class Conv2Plus1D(nn.Sequential):
@@ -26,7 +43,7 @@ class Conv2Plus1D(nn.Sequential):
             nn.Conv3d(inputs, middle, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
             nn.BatchNorm3d(middle),
             nn.ReLU(inplace=True),
-            nn.Conv3d(middle, outputs, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False),
+            TemporalConv(middle, outputs, stride),
         )
 
 
@@ -74,7 +91,7 @@ class R2Plus1D(Encoder):
             nn.Conv3d(3, stem, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
             nn.BatchNorm3d(stem),
             nn.ReLU(inplace=True),
-            nn.Conv3d(stem, widths[0], (3, 1, 1), 1, (1, 0, 0), bias=False),
+            TemporalConv(stem, widths[0]),
             nn.BatchNorm3d(widths[0]),
             nn.ReLU(inplace=True),
         )

@@ -31,7 +31,6 @@ from triptych.training.sampler import Draws, balanced_draws
 from triptych.training.step import BatchStep, train_step
 
 EXTRACT_BATCH = 64
-SECONDS_BETWEEN_SAVES = 60.0
 
 
 @dataclass
@@ -48,6 +47,7 @@ class Loop:
     description: dict[str, Any]
     deadline: float = float("inf")  # on the monotonic clock
     given: dict[str, Assignment] | None = None  # labels from outside, never refreshed
+    save_every: float = 60.0  # seconds between checkpoints within an epoch
     log: Log = field(init=False)
     waited: float = 0.0  # seconds in which training steps waited for data
     trained: float = 0.0  # seconds of training steps
@@ -128,7 +128,7 @@ class Loop:
             if time.monotonic() > self.deadline:
                 self._save("last", state.tensors())
                 return False
-            if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+            if time.monotonic() - saved > self.save_every:
                 self._save("last", state.tensors())
                 saved = time.monotonic()
         self._finish_epoch(time.monotonic() - began, first)

@@ -57,12 +57,14 @@ def pretrain(
     deadline: float = float("inf"),
     method: Method | None = None,
     given: dict[str, Assignment] | None = None,
+    save_every: float = 60.0,
 ) -> Pretrained:
     """Train ``recipe`` on ``manifest`` and leave the run in ``out``.
 
     ``resume`` goes on with the run in ``out`` and refuses a changed recipe or collection; ``init``
     starts anew from the encoder weights of a checkpoint. ``deadline`` is on the monotonic clock.
-    ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay.
+    ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay. A
+    checkpoint is saved after every epoch and, within one, every ``save_every`` seconds.
     """
     method = method or declare(recipe.method, recipe.modalities)
     _check(manifest, method)
@@ -78,14 +80,26 @@ def pretrain(
     loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
     if resume and last.exists():
         tensors, facts = resume_state(last, description)
-        _take_over(state, tensors, facts, recipe, fabric)
+        _take_over(state, tensors, facts, method, recipe, fabric)
     else:
         config.save(recipe, out / "recipe.json")
         if init:
             _start_from(state, init)
         else:
             calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
-    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline, given)
+    loop = Loop(
+        manifest,
+        recipe,
+        method,
+        state,
+        loader,
+        fabric,
+        out,
+        description,
+        deadline,
+        given,
+        save_every,
+    )
     steps_before = state.epoch * loop.steps_an_epoch + state.step
     finished = loop.run()
     steps = state.epoch * loop.steps_an_epoch + state.step - steps_before
@@ -196,10 +210,14 @@ def _take_over(
     state: TrainingState,
     tensors: dict[str, Tensor],
     facts: dict[str, Any],
+    method: Method,
     recipe: Recipe,
     fabric: Fabric,
 ) -> None:
-    state.heads = new_heads(head_shapes(tensors), 0).to(fabric.device)
+    # In the method's order, in which the optimiser numbered their parameters.
+    shapes = head_shapes(tensors)
+    ordered = {edge.head: shapes[edge.head] for edge in method.teaches if edge.head in shapes}
+    state.heads = new_heads(ordered, 0).to(fabric.device)
     rates = recipe.optimisation
     state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)
     state.load(tensors, facts)
