@@ -80,6 +80,7 @@ def test_clusters_that_would_share_a_name_take_further_words() -> None:
     first = [("whisk", 3.0), ("bowl", 2.9), ("milk", 0.1)]
     second = [("bowl", 3.0), ("whisk", 2.9), ("flour", 0.1)]
     assert names([first, second], ["", ""]) == ["whisk · bowl", "bowl · whisk · flour"]
+    assert names([first[:2], second[:2]], ["", ""]) == ["whisk · bowl", "bowl · whisk (2)"]
     assert names([[], []], ["like a", "like a"]) == ["like a", "like a (2)"]
 
 

@@ -42,12 +42,16 @@ def test_a_line_runs_through_its_values() -> None:
     assert [y for _, y in points] == pytest.approx([130, 12, 71])  # bottom, top, halfway
 
 
-def test_the_best_epoch_is_the_first_of_the_last_stretch_marked_so() -> None:
-    def rows(marks: str) -> list[dict[str, Any]]:
-        return [{"epoch": e, "best": mark == "x"} for e, mark in enumerate(marks)]
+def test_the_best_epoch_is_the_first_of_the_last_clustering_marked_so() -> None:
+    def rows(marks: str, rounds: str) -> list[dict[str, Any]]:
+        return [
+            {"epoch": e, "best": mark == "x", "agreement": {"video~audio": int(number)}}
+            for e, (mark, number) in enumerate(zip(marks, rounds, strict=True))
+        ]
 
-    assert best_epoch(rows("x..xx.")) == 4
-    assert best_epoch(rows("...")) is None
+    assert best_epoch(rows("x..xx.", "112334")) == 4
+    assert best_epoch(rows("xxxxxx..", "11223344")) == 5  # each clustering better than the last
+    assert best_epoch(rows("...", "123")) is None
     assert best_epoch([]) is None
     assert 'class="best"' in str(named(metrics())["Loss"].svg)
 

@@ -1,11 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triptych.errors import UsageError
-from triptych.explore.query import Span, read_query
+from triptych.embeddings.model import Model
+from triptych.encoders.build import build
+from triptych.encoders.encoder import AudioInput, TextInput, VideoInput
+from triptych.errors import UsageError, UserError
+from triptych.explore.query import Span, read_query, vectors_of
 
 
 def test_a_query_is_words_a_file_or_a_span_of_one(
@@ -56,3 +60,36 @@ def test_any_span_in_seconds_is_read(start: float, length: float) -> None:
     file = Path(__file__)
     span = read_query(f"{file}#{start:.3f}-{start + length:.3f}")
     assert span == Span(file, float(f"{start:.3f}"), float(f"{start + length:.3f}"))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """Untrained encoders: what they look at is what counts here."""
+    encoders = {
+        "video": build("r2plus1d_small", "video", VideoInput(size=32), seed=0),
+        "audio": build("audio_resnet_small", "audio", AudioInput(), seed=0),
+        "text": build("bag_of_words", "text", TextInput(("pot", "stir")), seed=0),
+    }
+    for encoder in encoders.values():
+        encoder.eval()
+    return Model(encoders, {}, {}, {"clusters": {}, "teaches": []})
+
+
+def test_words_a_video_and_a_sound_give_the_vectors_of_what_is_in_them(
+    model: Model, data: Path
+) -> None:
+    assert "vector_text" in vectors_of(model, "stir the pot")
+    video = data / "containers" / "video" / "demo.mp4"
+    whole, part = vectors_of(model, str(video)), vectors_of(model, f"{video}#20-21")
+    assert {"vector_video", "vector_audio"} <= set(whole)
+    assert not np.allclose(whole["vector_video"], part["vector_video"], atol=1e-4)
+    again = vectors_of(model, str(video), 20.0, 21.0)
+    np.testing.assert_allclose(part["vector_video"], again["vector_video"])
+    sound = vectors_of(model, str(sorted((data / "esc10" / "audio").glob("*.ogg"))[0]))
+    assert "vector_audio" in sound
+    assert "vector_video" not in sound
+
+
+def test_words_that_the_model_does_not_know_are_said(model: Model) -> None:
+    with pytest.raises(UserError, match="stir"):
+        vectors_of(model, "stirr")

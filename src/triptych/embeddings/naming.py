@@ -75,15 +75,17 @@ def names(words: Sequence[Sequence[tuple[str, float]]], otherwise: Sequence[str]
     Where two would be called by the same words, the later one takes further words of its own, and
     a number where it has none.
     """
-    taken: set[frozenset[str]] = set()
+    taken: Counter[frozenset[str] | str] = Counter()
     given: list[str] = []
     for ranked, plain in zip(words, otherwise, strict=True):
         length = _length(ranked)
         while length < len(ranked) and frozenset(_first(ranked, length)) in taken:
             length += 1
         chosen = _first(ranked, length)
-        taken.add(frozenset(chosen))
-        given.append(_numbered(DOT.join(chosen) or plain, given))
+        key = frozenset(chosen) or plain
+        taken[key] += 1
+        number = f" ({taken[key]})" if taken[key] > 1 else ""
+        given.append((DOT.join(chosen) or plain) + number)
     return given
 
 
@@ -94,13 +96,6 @@ def _first(ranked: Sequence[tuple[str, float]], count: int) -> list[str]:
 def _length(ranked: Sequence[tuple[str, float]]) -> int:
     strong = sum(weight >= WEAKEST * ranked[0][1] for _, weight in ranked)
     return min(max(strong, SHORTEST), LONGEST, len(ranked))
-
-
-def _numbered(name: str, given: Sequence[str]) -> str:
-    free, number = name, 2
-    while free in given:
-        free, number = f"{name} ({number})", number + 1
-    return free
 
 
 def _count(

@@ -146,8 +146,8 @@ class EmbeddingTable:
 
 
 def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rows of (n, dim) scaled to length 1; rows of zeros stay zeros."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    """Vectors (..., dim) scaled to length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 

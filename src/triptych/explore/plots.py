@@ -94,12 +94,13 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
 def best_epoch(rows: Sequence[Row]) -> int | None:
     """The epoch, from 1, that began with the best checkpoint.
 
-    Rows repeat ``best`` until the next clustering: the last such stretch counts, by its first row.
+    A row is ``best`` when the last clustering before it was the best so far, and rows repeat what
+    a clustering was like until the next: the first row of the last best clustering counts.
     """
-    found, before = None, False
+    found, before = None, None
     for row in rows:
-        now = bool(row.get("best"))
-        if now and not before:
+        now = (row.get("clusterings"), row.get("agreement")) if row.get("best") else None
+        if now is not None and now != before:
             found = int(row["epoch"]) + 1
         before = now
     return found
