@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ def test_rate_warms_up_linearly_then_follows_half_a_cosine() -> None:
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[55] == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
     assert rates[-1] < 0.001
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
 
 
 def test_constant_schedule_stays_at_one_after_the_warm_up() -> None:

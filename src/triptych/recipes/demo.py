@@ -30,7 +30,7 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.recipes.fit import Clock, fit_manifest
-from triptych.recipes.plan import schedule
+from triptych.recipes.plan import measure_pace, schedule
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
 from triptych.training.source import open_source
@@ -138,17 +138,18 @@ def _train_all(
     fitted = fit_manifest(
         train.manifest, out / "fit", clock, overrides=[f"seed={seed}"], workers=workers
     )
+    recipe = Recipe(method="sdc", modalities=("video",), seed=seed)
+    pace = measure_pace(train.manifest, recipe)
     for name in ("sdc", "supervised"):
         say(f"demo: {name}")
-        recipe = Recipe(method="sdc", modalities=("video",), seed=seed)
-        recipe, _ = schedule(train.manifest, recipe, minutes * 60, fixed=False)
-        folder, deadline = out / name, time.monotonic() + minutes * 60
+        deadline = time.monotonic() + minutes * 60
+        chosen = schedule(len(train.manifest), recipe, pace, minutes * 60)
         if name == "sdc":
-            pretrain(train.manifest, recipe, folder, train.source, deadline=deadline)
+            pretrain(train.manifest, chosen, out / name, train.source, deadline=deadline)
         else:
             labels = train.column("action")
             train_supervised(
-                train.manifest, labels, recipe, folder, train.source, deadline=deadline
+                train.manifest, labels, chosen, out / name, train.source, deadline=deadline
             )
     folders = {"xdc": out / "fit" / "run", "sdc": out / "sdc", "supervised": out / "supervised"}
     checkpoints = {"random": folders["xdc"] / "checkpoints" / "initial.safetensors"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triptych import config
 from triptych.atomic import write_json
 from triptych.clips.cache import ClipCache
 from triptych.embeddings.clusters import cluster
@@ -19,7 +20,7 @@ from triptych.explore.report import report
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
-from triptych.recipes.plan import choose, pace, schedule
+from triptych.recipes.plan import choose, measure_pace, schedule
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
 from triptych.training.recipe import Recipe
@@ -27,7 +28,6 @@ from triptych.training.source import open_source, spec_of
 
 # What is left of the time for embedding, clusters and report, at least.
 RESERVE_SECONDS = 10.0
-RESERVE_SHARE = 0.08
 LEAST_FREE_SHARE = 0.5  # of the free disk is never taken by the cache
 
 
@@ -153,19 +153,23 @@ def _schedule(
     resume: bool,
 ) -> tuple[Recipe, float]:
     """The recipe with its epochs, and the moment by which training must have ended."""
-    _, extract = pace(manifest, recipe)
-    reserve = RESERVE_SECONDS + 2 * len(manifest) / extract
-    if clock.minutes is not None:
-        reserve += RESERVE_SHARE * clock.minutes * 60
+    clips = len(manifest)
+    pace = measure_pace(manifest, recipe)
+    # A second pass in 32 bits makes the embeddings; the report's map and thumbnails are bounded.
+    reserve = RESERVE_SECONDS + 3 * clips / pace.extract + 0.02 * min(clips, 2_500)
     left = clock.left(reserve)
     fixed = any(pair.startswith("epochs=") for pair in overrides)
-    recipe, seconds = schedule(manifest, recipe, left, fixed)
-    if resume and (out / "run" / "recipe.json").is_file():
-        # The epochs of the first start: another machine load must not change the recipe.
-        from triptych import config
-
-        recipe = config.load(Recipe, out / "run" / "recipe.json")
-    reasons.append(f"{recipe.epochs} epochs, about {seconds:.0f} s of training")
+    begun = out / "run" / "recipe.json"
+    if resume and begun.is_file():
+        # As it was begun: the load of the machine must not change the recipe of a run.
+        recipe = config.load(Recipe, begun)
+    elif not fixed:
+        recipe = schedule(clips, recipe, pace, left)
+    seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
+    reasons.append(
+        f"{recipe.epochs} epochs, new clusters every {recipe.refresh_every}: "
+        f"about {seconds:.0f} s of training"
+    )
     return recipe, float("inf") if left is None else time.monotonic() + max(left, 0.0)
 
 

@@ -22,16 +22,9 @@ MOST_CLUSTERS = 256  # the best k for Kinetics in XDC's table 3
 # Without --minutes: clip visits after which small collections here stopped gaining.
 VISITS = 40_000
 MOST_EPOCHS = 200
-PROBE_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The recipe, and one line for each choice."""
-
-    recipe: Recipe
-    reasons: tuple[str, ...]
-    seconds: float  # expected time of training
+PROBE_SECONDS = 1.0
+STEPS_A_ROUND = 75
+LEAST_ROUNDS = 4
 
 
 def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[str]]:
@@ -61,26 +54,38 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     return chosen, reasons
 
 
-def schedule(
-    manifest: Manifest, recipe: Recipe, seconds: float | None, fixed: bool
-) -> tuple[Recipe, float]:
-    """The recipe with its epochs, and how many seconds training will take.
+@dataclass(frozen=True)
+class Pace:
+    """Clips per second of training and of extracting features."""
 
-    ``seconds`` is the time there is; without it the number of visits decides. ``fixed`` keeps the
-    recipe's own epochs.
+    train: float
+    extract: float
+
+    def seconds_an_epoch(self, clips: int, recipe: Recipe) -> float:
+        """One epoch and its share of a refresh."""
+        return clips / self.train + clips / self.extract / recipe.refresh_every
+
+
+def schedule(clips: int, recipe: Recipe, pace: Pace, seconds: float | None) -> Recipe:
+    """The recipe with as many epochs as ``seconds`` allow; None: as many as are worth it.
+
+    A refresh comes after ``STEPS_A_ROUND`` steps at the earliest, or new heads would learn
+    nothing before they are reset, and a run has several rounds, or nothing would build on them.
     """
-    train, extract = pace(manifest, recipe)
-    clips = len(manifest)
-    cost = clips / train + clips / extract / recipe.refresh_every
-    if fixed:
-        return recipe, recipe.epochs * cost
-    epochs = -(-VISITS // clips) if seconds is None else int((seconds - clips / extract) / cost)
+    steps_an_epoch = -(-clips // recipe.batch)
+    every = max(recipe.refresh_every, -(-STEPS_A_ROUND // steps_an_epoch))
+    recipe = recipe.model_copy(update={"refresh_every": every})
+    epochs = -(-VISITS // clips)
+    if seconds is not None:
+        spare = seconds - clips / pace.extract
+        epochs = int(spare / pace.seconds_an_epoch(clips, recipe))
     epochs = max(1, min(MOST_EPOCHS, epochs))
-    return recipe.model_copy(update={"epochs": epochs}), epochs * cost
+    every = max(1, min(every, epochs // LEAST_ROUNDS))
+    return recipe.model_copy(update={"epochs": epochs, "refresh_every": every})
 
 
-def pace(manifest: Manifest, recipe: Recipe) -> tuple[float, float]:
-    """Clips per second of training and of extracting features, measured on noise."""
+def measure_pace(manifest: Manifest, recipe: Recipe) -> Pace:
+    """Measured on noise, in a few seconds."""
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
     batch = {}
@@ -107,7 +112,7 @@ def pace(manifest: Manifest, recipe: Recipe) -> tuple[float, float]:
             forward()
         _wait(fabric.device)
 
-    return recipe.batch / _seconds(step), recipe.batch / _seconds(look)
+    return Pace(recipe.batch / _seconds(step), recipe.batch / _seconds(look))
 
 
 def _noise(encoder: Encoder, count: int) -> torch.Tensor:

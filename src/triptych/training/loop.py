@@ -51,6 +51,7 @@ class Loop:
     log: Log = field(init=False)
     waited: float = 0.0  # seconds in which training steps waited for data
     trained: float = 0.0  # seconds of training steps
+    steps: int = 0  # taken by this process
 
     def __post_init__(self) -> None:
         self.log = Log(self.out, self.state.epoch)
@@ -58,7 +59,7 @@ class Loop:
 
     def run(self) -> bool:
         """Train until the recipe's last epoch or the deadline; whether all epochs were done."""
-        while self.state.epoch < self.recipe.epochs and time.monotonic() < self.deadline:
+        while self.state.epoch < self.recipe.epochs:
             if self._refresh_is_due():
                 self.refresh()
             if not self.train_epoch():
@@ -113,7 +114,10 @@ class Loop:
             self._save("best", self.state.model_tensors())
 
     def train_epoch(self) -> bool:
-        """One pass of balanced draws from where the state says; False when time ran out."""
+        """One pass of balanced draws from where the state says; False when time ran out.
+
+        At least one step is taken however late it is: what is left then is always a model.
+        """
         state, began = self.state, time.monotonic()
         draws = self._draws()
         first, saved = state.step, began
@@ -125,14 +129,23 @@ class Loop:
             torch.manual_seed(derive(self.recipe.seed, "step", state.epoch, state.step))
             self._step(batch, weights)
             state.step += 1
+            self.steps += 1
             if time.monotonic() > self.deadline:
                 self._save("last", state.tensors())
+                self._account(began)
                 return False
             if time.monotonic() - saved > self.save_every:
                 self._save("last", state.tensors())
                 saved = time.monotonic()
-        self._finish_epoch(time.monotonic() - began, first)
+        self._finish_epoch(self._account(began), first)
         return True
+
+    def _account(self, began: float) -> float:
+        """Add an epoch, or the part of it that was trained, to the sums; its seconds."""
+        seconds = time.monotonic() - began
+        self.waited += self.loader.waited
+        self.trained += seconds
+        return seconds
 
     def _draws(self) -> Draws:
         labels = {}
@@ -170,8 +183,6 @@ class Loop:
 
     def _finish_epoch(self, seconds: float, first: int) -> None:
         state, steps = self.state, self.steps_an_epoch
-        self.waited += self.loader.waited
-        self.trained += seconds
         row = {
             "epoch": state.epoch,
             "step": (state.epoch + 1) * steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,31 +88,23 @@ def pretrain(
             _start_from(state, init)
         else:
             calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
-    loop = Loop(
-        manifest,
-        recipe,
-        method,
-        state,
-        loader,
-        fabric,
-        out,
-        description,
-        deadline,
-        given,
-        save_every,
-    )
-    steps_before = state.epoch * loop.steps_an_epoch + state.step
+    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline)
+    loop.given, loop.save_every = given, save_every
     finished = loop.run()
-    steps = state.epoch * loop.steps_an_epoch + state.step - steps_before
-    chosen = checkpoint.of_run(out)
+    return _outcome(loop, finished)
+
+
+def _outcome(loop: Loop, finished: bool) -> Pretrained:
+    chosen = checkpoint.of_run(loop.out)
+    seconds = max(loop.trained, 1e-9)
     return Pretrained(
-        run=out,
+        run=loop.out,
         checkpoint=chosen,
         sha256=checkpoint.load(chosen)[1]["weights"],
-        epochs=state.epoch,
+        epochs=loop.state.epoch,
         finished=finished,
-        clips_per_second=steps * recipe.batch / max(loop.trained, 1e-9),
-        data_wait=loop.waited / max(loop.trained, 1e-9),
+        clips_per_second=loop.steps * loop.recipe.batch / seconds,
+        data_wait=loop.waited / seconds,
     )
 
 
@@ -124,6 +117,9 @@ def make_fabric(recipe: Recipe) -> Fabric:
         else:
             fast = torch.cpu._is_avx512_bf16_supported()
         precision = "bf16-mixed" if fast else "32-true"
+    # It announces the precision at every start; the log of the run has it.
+    logging.getLogger("lightning.fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     return Fabric(accelerator="auto", devices=1, precision=precision)
 
 
