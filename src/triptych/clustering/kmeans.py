@@ -12,9 +12,9 @@ from triptych.clustering.lloyd import Course, Engine, Faiss, Floats, Labels, Tor
 from triptych.errors import UserError
 from triptych.seeds import derive
 
-# k-means++ looks at this many rows for each cluster, and at fewer where drawing k of them would read
-# more than LOOKS rows in all. Against a random start, inertia after 20 iterations was 13-19 % lower
-# on well separated features and the same on others, for at most a fifth more time.
+# k-means++ looks at this many rows for each cluster, and at fewer where drawing k of them would
+# read more than LOOKS rows in all. Against a random start, inertia after 20 iterations was 13-19 %
+# lower on well separated features and the same on others, for at most a fifth more time.
 ROWS_PER_CENTROID = 32
 LOOKS = 1 << 25
 ROUNDS_OF_REPAIR = 20
