@@ -4,7 +4,7 @@ All get the same input, start and number of threads, and the table shows that th
 result. The floor is the time that the matrix products alone would take at the rate that this
 machine reaches on 2048^3 in the same run. Rounds are interleaved; seconds are medians.
 
-    python -m benchmarks.kmeans [--rounds 3] [--threads 2] [--scale 1.0]
+    python -m benchmarks.kmeans [--rounds 2] [--threads 2] [--scale 1.0]
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Contender:
 def main() -> None:
     """Run everything and print a table for each task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows")
     options = parser.parse_args()
@@ -109,7 +109,9 @@ def clustering(rows: int, width: int, k: int, rounds: int, rate: float) -> None:
         Contender("scikit-learn", scikit),
         Contender(
             "kmeans(), own start",
-            lambda: keep("kmeans(), own start", kmeans(x, k, seed=0, iterations=10).centroids),
+            lambda: keep(
+                "kmeans(), own start", kmeans(x, k, seed=0, iterations=ITERATIONS).centroids
+            ),
         ),
     ]
     for _ in range(rounds):
