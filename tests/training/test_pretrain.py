@@ -132,9 +132,7 @@ def test_training_lowers_the_loss_on_labels_that_stay(small: Small, tmp_path: Pa
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_changed_recipe_is_refused_and_names_the_key(
-    small: Small, unbroken: Path, tmp_path: Path
-) -> None:
+def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: Path) -> None:
     changed = RECIPE.model_copy(update={"seed": 7})
     with pytest.raises(UserError, match=r"another recipe \(seed 0 became 7\).*--init"):
         pretrain(small.manifest, changed, unbroken, small.source, resume=True)

@@ -77,7 +77,7 @@ def pretrain(
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
-    state = _new_state(encoders, recipe, fabric)
+    state = new_state(encoders, recipe, fabric)
     loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
     if resume and last.exists():
         tensors, facts = resume_state(last, description)
@@ -192,7 +192,8 @@ def _check(manifest: Manifest, method: Method) -> None:
             )
 
 
-def _new_state(encoders: dict[str, Encoder], recipe: Recipe, fabric: Fabric) -> TrainingState:
+def new_state(encoders: dict[str, Encoder], recipe: Recipe, fabric: Fabric) -> TrainingState:
+    """The state before the first refresh: encoders and their optimiser, no heads, no labels."""
     modules = nn.ModuleDict(encoders).to(fabric.device)
     rates = recipe.optimisation
     return TrainingState(
