@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json as jsonlib
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+    # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for name in MODULES:
         app.command(name)(command(verb(name)))
     app()
@@ -38,20 +41,13 @@ def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*, json: bool, **values: Any) -> None:
         try:
-            result = function(**values)
-        except UsageError as error:
-            _fail(str(error), 2)
-        except UserError as error:
-            _fail(str(error), 1)
+            _print(function.__name__, function(**values), json)
         except KeyboardInterrupt:
             _fail("stopped; what was finished is kept", 130)
         except Exception as error:
             if os.environ.get("TRIPTYCH_DEBUG"):
                 raise
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            _fail(f"{what}; this is unexpected, TRIPTYCH_DEBUG=1 shows where", 1)
-        else:
-            _print(function.__name__, result, json)
+            _fail(_line(error), 2 if isinstance(error, UsageError) else 1)
 
     hints = get_type_hints(function, include_extras=True)
     hints["json"] = Annotated[bool, typer.Option("--json", help="print one JSON object")]
@@ -67,15 +63,27 @@ def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     return run
 
 
+def _line(error: Exception) -> str:
+    """What went wrong, for a reader who has not seen the code."""
+    if isinstance(error, UserError):
+        return str(error)
+    what = f"{type(error).__name__}: {error}".splitlines()[0] + "; this is unexpected"
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder without permission
+        if error.filename is not None:
+            return f"{os.fsdecode(error.filename)}: {error.strerror}"
+        what = error.strerror
+    return f"{what}; TRIPTYCH_DEBUG=1 shows where"
+
+
 def _fail(line: str, status: int) -> None:
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {' '.join(line.splitlines())}", file=sys.stderr)
     raise SystemExit(status)
 
 
 def _print(name: str, result: dict[str, Any], json: bool) -> None:
     try:
         if json:
-            print(jsonlib.dumps(result, ensure_ascii=False))
+            print(_json(result))
         else:
             from triptych.verbs.render import render
 
@@ -84,3 +92,22 @@ def _print(name: str, result: dict[str, Any], json: bool) -> None:
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _json(result: dict[str, Any]) -> str:
+    """One line of JSON that every reader takes: no NaN, and no letter the terminal cannot show."""
+    plain = _finite(result)
+    text = jsonlib.dumps(plain, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = jsonlib.dumps(plain, allow_nan=False)
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value

@@ -14,12 +14,13 @@ from triptych.atomic import write_json
 from triptych.errors import UsageError, UserError
 
 C = TypeVar("C", bound="Config")
+LONGEST = 80  # characters of a wrong value that an error repeats
 
 
 class Config(BaseModel):
-    """A frozen set of named values; unknown names are refused."""
+    """A frozen set of named values; unknown names, infinity and NaN are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def keys(config: type[BaseModel], prefix: str = "") -> list[str]:
@@ -46,10 +47,8 @@ def override(config: C, pairs: Sequence[str]) -> C:
         if not equals:
             raise UsageError(f"{pair!r}: expected key=value; keys are {', '.join(known)}")
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"{key!r} is not a key; {hint}keys are {', '.join(known)}")
-        _place(values, key.split("."), _value(text))
+            raise UsageError(_unknown(key, known))
+        _place(values, key.split("."), text)
     return validated(type(config), values, "command line", UsageError)
 
 
@@ -60,10 +59,7 @@ def validated(
     try:
         return kind.model_validate(values)
     except ValidationError as found:
-        lines = [
-            f"{'.'.join(map(str, item['loc']))}={item['input']!r}: {_plain(item['msg'])}"
-            for item in found.errors()
-        ]
+        lines = [_mistake(item, kind) for item in found.errors()]
         raise error(f"{where}: {'; '.join(lines)}") from None
 
 
@@ -78,7 +74,9 @@ def load(kind: type[C], path: Path) -> C:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
+    except ValueError as problem:  # of the JSON, or of its UTF-8
         raise UserError(f"{path}: not JSON ({problem})") from None
     return validated(kind, values, str(path))
 
@@ -86,18 +84,37 @@ def load(kind: type[C], path: Path) -> C:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         return [part.strip() for part in text.split(",")] if "," in text else text
 
 
-def _place(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def _place(values: dict[str, Any], path: Sequence[str], text: str) -> None:
     for name in path[:-1]:
         values = values[name]
+    value, before = _value(text), values[path[-1]]
     # A list field given one word: modalities=audio.
-    if isinstance(values[path[-1]], list | tuple) and not isinstance(value, list):
+    if isinstance(before, list | tuple) and not isinstance(value, list):
         value = [value]
+    # A field of words given what looks like something else: precision=32, name=a,b.
+    if isinstance(before, str) and not isinstance(value, str):
+        value = text
     values[path[-1]] = value
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+def _unknown(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    # The last part alone is what people remember: size for clip.size.
+    close = close or [name for name in known if name.rpartition(".")[2] == key][:1]
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{key!r} is not a key; {hint}keys are {', '.join(known)}"
+
+
+def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
+    key = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return _unknown(key, keys(kind))
+    found = repr(item["input"])
+    if len(found) > LONGEST:
+        found = found[:LONGEST] + "…"
+    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    return f"{key}={found}: {what}" if key else f"{found}: {what}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,20 +47,29 @@ def extract(
         name: Features(np.zeros((clips, encoder.dim), np.float32), np.zeros(clips, bool))
         for name, encoder in encoders.items()
     }
-    training = {name: encoder.training for name, encoder in encoders.items()}
-    for encoder in encoders.values():
-        encoder.eval()
-    for batch in batches:
-        for name, encoder in encoders.items():
-            present = batch.present[name]
-            if not present.any():
-                continue
-            inputs = batch.inputs[name][present].to(device.device, non_blocking=True)
-            with device.autocast():
-                values = encoder(inputs)
-            rows = batch.rows[present].numpy()
-            found[name].values[rows] = values.float().cpu().numpy()
-            found[name].present[rows] = True
-    for name, encoder in encoders.items():
-        encoder.train(training[name])
+    with _evaluating(encoders.values()):
+        for batch in batches:
+            for name, encoder in encoders.items():
+                present = batch.present[name]
+                if not present.any():
+                    continue
+                inputs = batch.inputs[name][present].to(device.device, non_blocking=True)
+                with device.autocast():
+                    values = encoder(inputs)
+                rows = batch.rows[present].numpy()
+                found[name].values[rows] = values.float().cpu().numpy()
+                found[name].present[rows] = True
     return found
+
+
+@contextmanager
+def _evaluating(encoders: Collection[Encoder]) -> Iterator[None]:
+    """Evaluation mode, and afterwards, come what may, the mode that each was in."""
+    modes = [(module, module.training) for encoder in encoders for module in encoder.modules()]
+    for encoder in encoders:
+        encoder.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

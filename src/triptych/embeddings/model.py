@@ -28,7 +28,7 @@ from triptych.encoders.text import encode, tokens
 from triptych.errors import UserError
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
-from triptych.state.training_state import load_assignments
+from triptych.state.training_state import head_shapes, load_assignments
 
 Vector = npt.NDArray[np.float32]
 # Sharpness of a clip's membership in the clusters of its own modality, from the cosine to their
@@ -48,20 +48,23 @@ class Model:
     @classmethod
     def load(cls, path: Path) -> Model:
         """From a checkpoint file, or from a run's folder: its best, or its last."""
-        tensors, facts = checkpoint.load(checkpoint.of_run(path) if path.is_dir() else path)
+        file = checkpoint.of_run(path) if path.is_dir() else path
+        tensors, facts = checkpoint.load(file)
         encoders = {}
         for name, description in facts["encoders"].items():
-            encoders[name] = rebuild(description)
-            encoders[name].load_state_dict(checkpoint.part(tensors, f"encoders.{name}"))
-            encoders[name].eval()
-        heads = {
-            name.removesuffix(".weight"): (
-                weight.float().numpy(),
-                tensors[f"heads.{name.removesuffix('.weight')}.bias"].float().numpy(),
-            )
-            for name, weight in checkpoint.part(tensors, "heads").items()
-            if name.endswith(".weight")
-        }
+            encoder = rebuild(description).eval()
+            try:
+                encoder.load_state_dict(checkpoint.part(tensors, f"encoders.{name}"))
+            except RuntimeError:
+                raise UserError(
+                    f"{file}: its {name} weights are not those of {description['name']} as this "
+                    "version has it; use the version that trained them"
+                ) from None
+            encoders[name] = encoder
+        heads = {}
+        for name in head_shapes(tensors):
+            head = checkpoint.part(tensors, f"heads.{name}")
+            heads[name] = head["weight"].float().numpy(), head["bias"].float().numpy()
         return cls(encoders, heads, load_assignments(tensors, facts["state"]), facts)
 
     @property
@@ -79,20 +82,21 @@ class Model:
 
     def shared(self, modality: str, features: Vector) -> Vector:
         """Features (clips, dim) to the space where modalities meet, (clips, sum of all k)."""
-        blocks = []
-        for cluster, of in self.facts["clusters"].items():
-            assignment = self.assignments[cluster]
-            weight_bias = self.heads.get(f"{cluster}_teaches_{modality}")
-            if of == [modality]:
-                logits = _cosines(assignment, features) / TEMPERATURE
-            elif weight_bias is not None:
-                logits = features @ weight_bias[0].T + weight_bias[1]
-            else:
-                blocks.append(np.zeros((len(features), len(assignment.centroids)), np.float32))
-                continue
-            blocks.append(np.sqrt(_softmax(logits)))
-        joined = np.concatenate(blocks, axis=1)
-        return unit(joined)
+        blocks = [self._memberships(name, modality, features) for name in self.facts["clusters"]]
+        return unit(np.sqrt(np.concatenate(blocks, axis=1)))
+
+    def _memberships(self, cluster: str, modality: str, features: Vector) -> Vector:
+        """Probabilities (clips, k) of the clusters; zeros where ``modality`` knows nothing of them.
+
+        Its own clusters it knows from its features, those of others from the head they taught.
+        """
+        assignment, head = self.assignments[cluster], f"{cluster}_teaches_{modality}"
+        if self.facts["clusters"][cluster] == [modality]:
+            return _softmax(_cosines(assignment, features) / TEMPERATURE)
+        if head in self.heads:
+            weight, bias = self.heads[head]
+            return _softmax(features @ weight.T + bias)
+        return np.zeros((len(features), len(assignment.centroids)), np.float32)
 
     def vectors(self, features: Mapping[str, Features]) -> dict[str, Features]:
         """Every vector column of the embedding table, from the features of each modality."""
@@ -107,19 +111,23 @@ class Model:
     def joint(self, columns: Mapping[str, Features]) -> Features:
         """One vector a clip: the mean of the shared vectors of the modalities that it has.
 
-        Where modalities do not meet: their L2-normalised features side by side, zeros for those
-        that a clip lacks.
+        Where modalities do not meet: the L2-normalised features of all modalities of the model side
+        by side, zeros for those that a clip lacks.
         """
         prefix = "shared_" if self.meets else "vector_"
-        parts = [columns[name] for name in columns if name.startswith(prefix)]
-        present = np.logical_or.reduce([part.present for part in parts])
+        parts = {
+            name.removeprefix(prefix): part
+            for name, part in columns.items()
+            if name.startswith(prefix)
+        }
+        present = np.logical_or.reduce([part.present for part in parts.values()])
         if self.meets:
-            total = np.add.reduce([part.values for part in parts])
-        else:
-            total = np.concatenate(
-                [unit(part.values) * part.present[:, None] for part in parts], axis=1
-            )
-        return Features(unit(total), present)
+            return Features(unit(np.add.reduce([part.values for part in parts.values()])), present)
+        blocks = [np.zeros((len(present), self.encoders[name].dim)) for name in self.encoders]
+        for block, name in zip(blocks, self.encoders, strict=True):
+            if name in parts:
+                block[:] = unit(parts[name].values) * parts[name].present[:, None]
+        return Features(unit(np.concatenate(blocks, axis=1)), present)
 
     def embed_text(self, words: str) -> dict[str, Vector]:
         """The vectors of a query in words. Raises UserError when the model knows none of them."""
@@ -134,14 +142,14 @@ class Model:
         bag = encode(words, encoder.input.vocabulary)
         if not bag.any():
             raise UserError(_unknown_words(words, encoder.input.vocabulary))
-        return self.embed_input("text", bag)
+        features = Features(self.encode("text", bag[None]), np.ones(1, bool))
+        columns = self.vectors({"text": features})
+        return {name: part.values[0] for name, part in columns.items()}
 
     @torch.no_grad()
-    def embed_input(self, modality: str, clip: npt.NDArray[Any]) -> dict[str, Vector]:
-        """The vectors of one clip of one modality, as its encoder's ``input`` describes it."""
-        values = self.encoders[modality](torch.from_numpy(clip)[None]).float().numpy()
-        columns = self.vectors({modality: Features(values, np.ones(1, bool))})
-        return {name: part.values[0] for name, part in columns.items()}
+    def encode(self, modality: str, clips: npt.NDArray[Any]) -> Vector:
+        """Features (clips, dim) of clips as the encoder's ``input`` describes them."""
+        return np.asarray(self.encoders[modality](torch.from_numpy(clips)).float())
 
 
 def _cosines(assignment: Assignment, features: Vector) -> Vector:
@@ -156,5 +164,8 @@ def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
     near = [
         match for word in tokens(words) for match in difflib.get_close_matches(word, vocabulary, 2)
     ]
-    hint = f"did you mean {', '.join(near)}?" if near else f"it knows {', '.join(vocabulary[:12])}…"
+    # Without a near word, the most frequent ones: they show what the videos speak of.
+    hint = f"it knows {', '.join(vocabulary[:12])}{'…' if len(vocabulary) > 12 else ''}"
+    if near:
+        hint = f"did you mean {', '.join(dict.fromkeys(near))}?"
     return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"

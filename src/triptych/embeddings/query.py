@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from triptych.clips.audio import AudioReader
-from triptych.clips.decode import DecodeError, Media, VideoReader
+from triptych.clips.decode import DecodeError, Media
+from triptych.clips.files import crop, read_audio, read_video
+from triptych.clips.sample import CENTRE, ClipSpec
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
 from triptych.embeddings.table import unit
 from triptych.encoders.encoder import AudioInput, VideoInput
 from triptych.errors import UserError
+from triptych.manifest.facts import SILENCE
+from triptych.progress import say
 
 MOST_WINDOWS = 8  # a long span is looked at in this many places
+UNKNOWN_LENGTH = 10.0  # seconds that are looked at where the file does not say how long it is
 
 
 def embed_media(
@@ -25,38 +29,30 @@ def embed_media(
 ) -> dict[str, Vector]:
     """The vectors of ``path`` between ``start`` and ``end`` seconds, keys as the table's columns.
 
-    Each is the mean over windows spread evenly over the span, at unit length. Raises UserError
-    where the file has nothing that the model was trained on.
+    Each is the mean over windows spread evenly over the span, at unit length. The windows are read
+    as those of a collection are: same crop, and digital silence is no sound. Raises UserError where
+    the file has nothing that the model was trained on.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     media = Media(path)
     try:
         span = _span(path, _duration(media), start, end)
-        features = {}
-        for name, reader in (("video", _frames), ("audio", _sound)):
-            if name in model.encoders:
-                clips = reader(media, model.encoders[name].input, span)
-                if clips is not None:
-                    features[name] = _features(model, name, clips)
+        features, lacking = _features(model, media, span)
     finally:
         media.close()
+    why = f" ({'; '.join(lacking)})" if lacking else ""
     if not features:
         raise UserError(
-            f"{path}: nothing in it for a model of {', '.join(model.encoders)}; "
-            "query it with words or another file"
+            f"{path}: nothing in it for a model of {', '.join(model.encoders)}{why}; "
+            "query with words or another file"
         )
-    columns: dict[str, Vector] = {}
-    for name, part in features.items():
-        one = model.vectors({name: part})
-        columns |= {key: unit(value.values.mean(0)) for key, value in one.items()}
-    shortest = min(len(part.values) for part in features.values())
-    both = {
-        name: Features(part.values[:shortest], part.present[:shortest])
-        for name, part in features.items()
+    if lacking:
+        say(f"{path}: a query by its {' and '.join(features)} alone{why}")
+    return {
+        name: unit(part.values[part.present].mean(0, keepdims=True))[0]
+        for name, part in model.vectors(features).items()
     }
-    columns["vector_joint"] = unit(model.vectors(both)["vector_joint"].values.mean(0))
-    return columns
 
 
 def _duration(media: Media) -> float:
@@ -76,48 +72,62 @@ def _span(
     low = 0.0 if start is None else start
     high = duration if end is None else min(end, duration)
     if not 0 <= low < high:
+        lasts = f"; the file lasts {duration:.1f} s" if math.isfinite(duration) else ""
         raise UserError(
-            f"{path}: a span from {low:g} s to {high:g} s holds nothing; "
-            f"the file lasts {duration:.1f} s"
+            f"{path}: the span from {low:g} s to {high if end is None else end:g} s holds "
+            f"nothing{lasts}"
         )
-    return low, high if math.isfinite(high) else low + 10.0
+    return low, high if math.isfinite(high) else low + UNKNOWN_LENGTH
 
 
 def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float64]:
     """Starts of up to ``MOST_WINDOWS`` windows that cover the span evenly."""
     room = max(0.0, span[1] - span[0] - seconds)
     count = min(MOST_WINDOWS, 1 + math.ceil(room / seconds))
-    return span[0] + (np.array([room / 2]) if count == 1 else np.linspace(0, room, count))
+    return span[0] + np.linspace(0, room, count)
 
 
-def _frames(media: Media, clip: object, span: tuple[float, float]) -> npt.NDArray[np.uint8] | None:
-    assert isinstance(clip, VideoInput)
-    if not media.container.streams.video:
-        return None
-    starts = _windows(span, clip.seconds)
-    times = starts[:, None] + np.arange(clip.frames)[None] / clip.frame_rate
-    try:
-        frames = VideoReader(media).frames(np.unique(times), clip.size, clip.size)
-    except DecodeError:
-        return None
-    return np.asarray(frames[np.searchsorted(np.unique(times), times)])
+def _features(
+    model: Model, media: Media, span: tuple[float, float]
+) -> tuple[dict[str, Features], list[str]]:
+    """Features of each modality in every window, and why some have none."""
+    inputs = [encoder.input for encoder in model.encoders.values()]
+    seconds = max(
+        (clip.seconds for clip in inputs if isinstance(clip, VideoInput | AudioInput)), default=1.0
+    )
+    windows, features, lacking = _windows(span, seconds), {}, []
+    for name, encoder in model.encoders.items():
+        clips: npt.NDArray[Any]
+        try:
+            if isinstance(encoder.input, VideoInput):
+                clips = _frames(media, encoder.input, windows, span[1])
+                present = np.ones(len(clips), bool)
+            elif isinstance(encoder.input, AudioInput):
+                clips = _sounds(media, encoder.input, windows, span[1])
+                present = np.abs(clips).max(axis=1) >= SILENCE
+            else:
+                continue
+        except DecodeError as error:
+            lacking.append(str(error).removeprefix(f"{media.path}: "))
+            continue
+        if present.any():
+            features[name] = Features(model.encode(name, clips), present)
+        else:
+            lacking.append("silent")
+    return features, lacking
 
 
-def _sound(media: Media, clip: object, span: tuple[float, float]) -> npt.NDArray[np.float32] | None:
-    assert isinstance(clip, AudioInput)
-    if not media.container.streams.audio:
-        return None
-    try:
-        sound = AudioReader(media).samples(*span, clip.sample_rate)
-    except DecodeError:
-        return None
-    sound = np.pad(sound, (0, max(0, clip.samples - len(sound))))
-    first = ((_windows(span, clip.seconds) - span[0]) * clip.sample_rate).astype(int)
-    first = np.minimum(first, len(sound) - clip.samples)
-    return np.stack([sound[at : at + clip.samples] for at in first])
+def _frames(
+    media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
+) -> npt.NDArray[np.uint8]:
+    spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
+    frames = [read_video(media, float(begin), end, spec) for begin in windows]
+    return np.stack([crop(part, CENTRE, clip.size) for part in frames])
 
 
-@torch.no_grad()
-def _features(model: Model, modality: str, clips: npt.NDArray[np.generic]) -> Features:
-    values = model.encoders[modality](torch.from_numpy(clips)).float().numpy()
-    return Features(values, np.ones(len(values), bool))
+def _sounds(
+    media: Media, clip: AudioInput, windows: npt.NDArray[np.float64], end: float
+) -> npt.NDArray[np.float32]:
+    return np.stack(
+        [read_audio(media, float(at), end, clip.seconds, clip.sample_rate) for at in windows]
+    )

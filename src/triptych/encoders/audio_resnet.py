@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from triptych.encoders.encoder import AudioInput, Encoder
 from triptych.encoders.log_mel import LogMel, MelScale
 from triptych.encoders.r2plus1d import initialise
+from triptych.errors import UserError
 
 
 class Block(nn.Module):
@@ -55,6 +56,11 @@ class AudioResNet(Encoder):
         both: bool,
     ) -> None:
         super().__init__()
+        if clip.samples <= scale.fft // 2:  # the mirrored ends of the first frame need so many
+            raise UserError(
+                f"audio encoder: {clip.seconds:g} s of sound at {clip.sample_rate} Hz is too "
+                f"short, take more than {scale.fft / 2 / clip.sample_rate:g} s (clip.audio_seconds)"
+            )
         self.input = clip
         self.both = both
         self.dim = widths[-1] * (2 if both else 1)

@@ -10,5 +10,5 @@ from triptych.encoders.log_mel import MelScale
 def build(clip: AudioInput | None = None) -> AudioResNet:
     """Features of 512 numbers; 2 s of sound, 40 mel bands (Alwassel et al., 2020)."""
     clip = clip or AudioInput(seconds=2.0)
-    scale = MelScale(sample_rate=clip.sample_rate, bands=40, high=clip.sample_rate / 2)
+    scale = MelScale.of_rate(clip.sample_rate, bands=40)
     return AudioResNet(clip, scale, (64, 128, 256, 512), (2, 2, 2, 2), both=False)

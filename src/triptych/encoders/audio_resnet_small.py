@@ -10,5 +10,5 @@ from triptych.encoders.log_mel import MelScale
 def build(clip: AudioInput | None = None) -> AudioResNet:
     """Features of 256 numbers: mean and maximum over time of 128 channels."""
     clip = clip or AudioInput()
-    scale = MelScale(sample_rate=clip.sample_rate, high=clip.sample_rate / 2)
+    scale = MelScale.of_rate(clip.sample_rate)
     return AudioResNet(clip, scale, (16, 32, 64, 128), (1, 1, 1, 1), both=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import asdict
-from typing import Any
+from types import ModuleType
+from typing import Any, get_type_hints
 
 import torch
 
@@ -19,11 +20,13 @@ def names() -> list[str]:
     """The encoders there are."""
     folder = importlib.import_module("triptych.encoders").__path__
     modules = [item.name for item in pkgutil.iter_modules(folder) if item.name != "build"]
-    return sorted(
-        name
-        for name in modules
-        if hasattr(importlib.import_module(f"triptych.encoders.{name}"), "build")
-    )
+    return sorted(name for name in modules if hasattr(_module(name), "build"))
+
+
+def modality_of(name: str) -> str:
+    """What the encoder ``name`` takes, by what its ``build`` says it returns."""
+    modality: str = get_type_hints(_module(name).build)["return"].modality
+    return modality
 
 
 def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
@@ -31,13 +34,15 @@ def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
 
     Raises UsageError when there is no such encoder or it is of another modality.
     """
-    if name not in names():
-        raise UsageError(f"encoders.{modality}={name!r}: encoders are {', '.join(names())}")
+    fitting = [found for found in names() if modality_of(found) == modality]
+    if name not in fitting:
+        known = f"it is an encoder of {modality_of(name)}; " if name in names() else ""
+        raise UsageError(
+            f"encoders.{modality}={name!r}: {known}encoders of {modality} are {', '.join(fitting)}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder: Encoder = importlib.import_module(f"triptych.encoders.{name}").build(clip)
-    if encoder.modality != modality:
-        raise UsageError(f"encoders.{modality}={name!r}: this is an encoder of {encoder.modality}")
+        encoder: Encoder = _module(name).build(clip)
     # Convolutions of oneDNN and cuDNN are fastest with the colours of a pixel side by side.
     if modality == "video":
         return encoder.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
@@ -56,3 +61,7 @@ def rebuild(description: dict[str, Any]) -> Encoder:
     if modality == "text":
         values = {"vocabulary": tuple(values["vocabulary"])}
     return build(description["name"], modality, INPUTS[modality](**values), seed=0)
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"triptych.encoders.{name}")

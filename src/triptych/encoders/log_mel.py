@@ -15,10 +15,11 @@ from triptych.errors import UserError
 
 @dataclass(frozen=True)
 class MelScale:
-    """How a spectrogram is made; stored with the model. Lengths in samples, frequencies in hertz.
+    """How a spectrogram is made. Lengths in samples, frequencies in hertz.
 
-    ``formula`` is "slaney" (linear below 1 kHz, triangles of unit area) or "htk"
-    (2595 log10(1 + f/700), triangles of unit height). The two are not interchangeable.
+    Window and filters are saved with a model's weights. ``formula`` is "slaney" (linear below
+    1 kHz, triangles of unit area) or "htk" (2595 log10(1 + f/700), triangles of unit height). The
+    two are not interchangeable.
     """
 
     sample_rate: int = 16_000
@@ -31,6 +32,14 @@ class MelScale:
     formula: Literal["slaney", "htk"] = "slaney"
     floor: float = 1e-6  # added to the power before the logarithm
 
+    @classmethod
+    def of_rate(cls, sample_rate: int, bands: int = 64) -> MelScale:
+        """Windows of 25 ms every 10 ms, bands up to half of ``sample_rate``."""
+        window = round(0.025 * sample_rate)
+        fft = 1 << (window - 1).bit_length()
+        hop = round(0.010 * sample_rate)
+        return cls(sample_rate, fft, window, hop, bands, high=sample_rate / 2)
+
 
 class LogMel(nn.Module):
     """Waveforms (clips, samples) in [-1, 1] to log-mel power (clips, 1, bands, frames)."""
@@ -42,12 +51,23 @@ class LogMel(nn.Module):
                 f"mel scale: high={scale.high:g} Hz is above half the sample rate of "
                 f"{scale.sample_rate} Hz; lower it"
             )
+        filters = mel_filters(scale)
+        empty = int((filters.max(axis=1) == 0).sum())
+        if empty:
+            raise UserError(
+                f"mel scale: {empty} of {scale.bands} bands are narrower than the "
+                f"{scale.sample_rate / scale.fft:.1f} Hz of a frequency bin and would stay empty; "
+                "take fewer bands or a longer fft"
+            )
         self.scale = scale
         self.register_buffer("window", torch.hann_window(scale.window))
-        self.register_buffer("filters", torch.from_numpy(mel_filters(scale)).float())
+        self.register_buffer("filters", torch.from_numpy(filters).float())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Natural logarithm of mel-band power plus the floor, in float32 whatever the autocast."""
+        """Natural logarithm of mel-band power plus the floor, in float32 whatever the autocast.
+
+        Frames are centred on samples 0, hop, 2 hop ...; the ends are mirrored.
+        """
         with torch.autocast(x.device.type, enabled=False):
             spectrum = torch.stft(
                 x.float(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -76,21 +76,35 @@ class Method:
     heads: Literal["reset", "keep"] = "reset"
 
     def __post_init__(self) -> None:
+        wrong = "; ".join(self._mistakes())
+        if wrong:
+            raise ValueError(f"method {self.name}: {wrong}")
+
+    def _mistakes(self) -> Iterator[str]:
+        """What would otherwise show as a KeyError, or not at all, hours into a run."""
         names = [cluster.name for cluster in self.clusters]
+        listed = ", ".join(self.modalities)
+        if len(set(self.modalities)) != len(self.modalities) or not self.modalities:
+            yield f"modalities ({listed}) are not one or more different ones"
         if len(set(names)) != len(names):
-            raise ValueError(f"{self.name}: two clusterings share a name: {names}")
+            yield f"two clusterings share a name among {', '.join(names)}"
+        if len(set(self.teaches)) != len(self.teaches):
+            yield "an edge is declared twice and would share its head"
         for cluster in self.clusters:
-            for modality in cluster.of:
-                if modality not in self.modalities:
-                    raise ValueError(f"{self.name}: cluster {cluster.name} of {modality!r}?")
+            if "." in cluster.name or not cluster.name:
+                yield f"clustering {cluster.name!r}: its name goes into names of tensors, no dots"
+            if not cluster.of:
+                yield f"clustering {cluster.name!r} is of no modality"
+            for modality in sorted({*cluster.of} - {*self.modalities}):
+                yield f"clustering {cluster.name!r} is of {modality!r}, but modalities are {listed}"
         for edge in self.teaches:
             if edge.cluster not in names:
-                raise ValueError(f"{self.name}: no cluster {edge.cluster!r}, only {names}")
+                yield f"teacher {edge.cluster!r} is not a clustering, only {', '.join(names)}"
             if edge.student not in self.modalities:
-                raise ValueError(f"{self.name}: no modality {edge.student!r}")
+                yield f"student {edge.student!r} is not a modality, only {listed}"
         idle = set(self.modalities) - {edge.student for edge in self.teaches}
         if idle:
-            raise ValueError(f"{self.name}: nobody teaches {', '.join(sorted(idle))}")
+            yield f"nobody teaches {', '.join(sorted(idle))}"
 
     def cluster(self, name: str) -> Cluster:
         """The clustering of that name."""

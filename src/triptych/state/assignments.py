@@ -27,11 +27,21 @@ class Assignment:
 
     def check(self, present: npt.NDArray[np.bool_]) -> None:
         """Refuse labels that do not cover just the clips that are ``present``."""
-        gaps = int(((self.labels >= 0) != present).sum())
-        if gaps or len(self.labels) != len(present):
-            raise ValueError(f"assignments do not cover the collection: {gaps} clips differ")
+        if len(self.labels) != len(present):
+            raise ValueError(
+                f"assignments are of {len(self.labels)} clips, the collection has {len(present)}"
+            )
+        without = int(((self.labels < 0) & present).sum())
+        beyond = int(((self.labels >= 0) & ~present).sum())
+        if without or beyond:
+            raise ValueError(
+                f"assignments do not cover the collection: {without} clips have no label, "
+                f"{beyond} have one for a modality that they lack"
+            )
         if self.labels.max(initial=-1) >= len(self.centroids):
-            raise ValueError("assignments name a cluster that has no centroid")
+            raise ValueError(
+                f"assignments name cluster {self.labels.max()}, there are {len(self.centroids)}"
+            )
 
     def place(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         """The nearest cluster of new clips' features (clips, dim)."""

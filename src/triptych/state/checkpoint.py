@@ -18,14 +18,14 @@ FORMAT = "triptych.checkpoint.1"
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write ``tensors`` and the JSON-able ``facts``."""
+    """Write ``tensors`` and the JSON-able ``facts``; what was in ``path`` stays if that fails."""
     metadata = {"format": FORMAT, "facts": json.dumps(facts)}
-    with whole_file(path) as beside:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            beside,
-            metadata,
-        )
+    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        with whole_file(path) as beside:
+            save_file(held, beside, metadata)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: the checkpoint cannot be written ({error})") from None
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -38,7 +38,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable checkpoint ({error})") from None
-    if metadata.get("format") != FORMAT:
+    found = metadata.get("format", "")
+    if found != FORMAT:
+        if found.startswith(FORMAT.rpartition(".")[0]):
+            raise UserError(f"{path}: in format {found}, this version reads {FORMAT}")
         raise UserError(f"{path}: safetensors, but not a checkpoint of Triptych")
     return tensors, json.loads(metadata["facts"])
 

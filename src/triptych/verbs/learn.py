@@ -14,7 +14,7 @@ Cache = Annotated[
     Path | None, typer.Option(help="folder of the clip cache, made if it is not there")
 ]
 Root = Annotated[Path | None, typer.Option(help="where the videos are now, if they have moved")]
-Workers = Annotated[int | None, typer.Option(help="decoding processes; default: one a core")]
+Workers = Annotated[int | None, typer.Option(min=0, help="decoding processes; default: one a core")]
 
 
 def pretrain(
@@ -26,7 +26,7 @@ def pretrain(
     root: Root = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
     init: Annotated[Path | None, typer.Option(help="start anew from these weights")] = None,
-    minutes: Annotated[float | None, typer.Option(help="stop by then")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="stop by then")] = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
     """Train encoders on the clips of a manifest; no labels are read."""
@@ -38,7 +38,7 @@ def pretrain(
     from triptych.training.recipe import Recipe
     from triptych.training.source import open_source
 
-    deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
+    deadline = float("inf") if minutes is None else time.monotonic() + minutes * 60
     start = config.load(Recipe, recipe) if recipe else Recipe()
     chosen = config.override(start, overrides or [])
     clips = Manifest.read(manifest, root)
@@ -73,6 +73,7 @@ def embed(
     workers: Workers = None,
 ) -> dict[str, Any]:
     """Turn every clip into vectors with a trained model."""
+    from triptych import config
     from triptych.embeddings.embed import embed as pass_over
     from triptych.embeddings.model import Model
     from triptych.manifest.schema import Manifest
@@ -81,7 +82,7 @@ def embed(
 
     clips = Manifest.read(manifest, root)
     model = Model.load(checkpoint)
-    clip = Recipe.model_validate(model.facts["recipe"]).clip
+    clip = config.validated(Recipe, model.facts["recipe"], str(checkpoint)).clip
     source = open_source(clips, clip, cache, workers=workers)
     table = pass_over(clips, model, source, workers=workers or 0)
     table.write(out)
