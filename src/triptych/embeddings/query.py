@@ -20,6 +20,7 @@ from triptych.errors import UserError
 from triptych.manifest.facts import SILENCE
 from triptych.progress import say
 
+CLIP_SECONDS = 4.0  # of a clip, where no captions cut; see `triptych scan`
 MOST_WINDOWS = 8  # a long span is looked at in this many places
 UNKNOWN_LENGTH = 10.0  # seconds that are looked at where the file does not say how long it is
 
@@ -81,10 +82,14 @@ def _span(
 
 
 def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float64]:
-    """Starts of up to ``MOST_WINDOWS`` windows that cover the span evenly."""
-    room = max(0.0, span[1] - span[0] - seconds)
-    count = min(MOST_WINDOWS, 1 + math.ceil(room / seconds))
-    return span[0] + np.linspace(0, room, count)
+    """Where windows start: in the middle of each of the clips into which a scan would cut it.
+
+    So a span that is a clip of the collection is looked at where the table's vector was taken.
+    """
+    length = span[1] - span[0]
+    parts = max(1, min(MOST_WINDOWS, round(length / CLIP_SECONDS)))
+    middles = span[0] + length / parts * (np.arange(parts) + 0.5)
+    return np.maximum(middles - seconds / 2, span[0])
 
 
 def _features(

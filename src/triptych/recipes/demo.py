@@ -30,7 +30,7 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.recipes.fit import Clock, fit_manifest
-from triptych.recipes.plan import measure_pace, schedule
+from triptych.recipes.plan import choose, measure_pace, schedule
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
 from triptych.training.source import open_source
@@ -138,7 +138,7 @@ def _train_all(
     fitted = fit_manifest(
         train.manifest, out / "fit", clock, overrides=[f"seed={seed}"], workers=workers
     )
-    recipe = Recipe(method="sdc", modalities=("video",), seed=seed)
+    recipe, _ = choose(train.manifest, ["method=sdc", "modalities=video", f"seed={seed}"])
     pace = measure_pace(train.manifest, recipe)
     for name in ("sdc", "supervised"):
         say(f"demo: {name}")
