@@ -203,8 +203,8 @@ class VideoReader:
             if not self.media.seek(target, self._stream):
                 break
             packets = self.media.packets(self._stream)
-            key = next((packet for packet in packets if packet.is_keyframe), None)
-            if key is not None and key.pts is not None and key.pts <= ticks[0]:
+            key = next((packet for packet in packets if _is_timed_key(packet)), None)
+            if key is not None and key.pts <= ticks[0]:
                 return _Run(self, chain([key], packets), ticks, key.pts)
             if first is not None and target <= first:
                 break
@@ -213,10 +213,19 @@ class VideoReader:
             self._bind()
         return _Run(self, self.media.packets(self._stream), ticks, None)
 
+    @cached_property
+    def _keys(self) -> list[int] | None:
+        """Decoding times of all keyframes, where the container's index lists every frame."""
+        entries = getattr(self._stream, "index_entries", ())
+        if not len(entries) or len(entries) < self._stream.frames or not self._stream.frames:
+            return None
+        return [entry.timestamp for entry in entries if entry.is_keyframe]
+
     def _key_within(self, here: int, there: int) -> bool:
-        """Whether a keyframe lies between; where the container has no index, it may."""
-        keys = [e.timestamp for e in getattr(self._stream, "index_entries", ()) if e.is_keyframe]
-        return len(keys) < 2 or any(here < key <= there for key in keys)
+        """Whether a keyframe lies between, as far as is known."""
+        return self._keys is None or bisect_right(self._keys, here) < bisect_right(
+            self._keys, there
+        )
 
     def _convert(self, frame: Any, height: int, width: int) -> Frames:
         turns = round(_rotation(frame) / 90) % 4
@@ -343,6 +352,15 @@ def _is_told(container: Any) -> bool:
     return container.format.name.startswith("mov") and all(
         stream.start_time is not None and stream.frames > 0 for stream in streams
     )
+
+
+def _is_timed_key(packet: Any) -> bool:
+    """Whether a packet is a keyframe whose time was read rather than reckoned.
+
+    MPEG program streams time only the first frame of each of their packets; what FFmpeg reckons
+    for the others before it has met one can be several frames off.
+    """
+    return bool(packet.is_keyframe) and packet.pts is not None and packet.pos is not None
 
 
 def _is_shown(packet: Any) -> bool:
