@@ -20,7 +20,7 @@ from triptych.clips.sample import (
     CENTRE,
     ClipSpec,
     Placement,
-    crop_corner,
+    crop_into,
     random_placement,
     window,
 )
@@ -177,7 +177,7 @@ class ClipLoader:
             try:
                 if name == "video":
                     frames = self.source.video(row, begin, self.spec)
-                    _crop_into(out, frames, placement)
+                    crop_into(out, frames, placement)
                 else:
                     seconds = out.shape[0] / self.spec.sample_rate
                     out[...] = self.source.audio(row, begin, seconds, self.spec.sample_rate)
@@ -259,15 +259,6 @@ class ClipLoader:
         if isinstance(result, TimedOut):
             return f"{path}: not read within {result.seconds:.0f} s"
         return f"{path}: {result.error}"
-
-
-def _crop_into(
-    out: npt.NDArray[np.uint8], frames: npt.NDArray[np.uint8], placement: Placement
-) -> None:
-    size = out.shape[1]
-    top, left = crop_corner(placement, frames.shape[1], frames.shape[2], size)
-    cut = frames[:, top : top + size, left : left + size]
-    out[...] = cut[:, :, ::-1] if placement.flip else cut
 
 
 def _of_type(inputs: Mapping[str, Input], name: str, kind: type[Any]) -> Any:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from triptych.clips.audio import AudioReader, Samples
 from triptych.clips.decode import DecodeError, Frames, Media, VideoReader
-from triptych.clips.sample import ClipSpec, Placement, crop_corner, frame_times, window
+from triptych.clips.sample import ClipSpec, Placement, crop_into, frame_times, window
 
 if TYPE_CHECKING:
     from triptych.manifest.schema import Manifest
@@ -61,7 +61,9 @@ class ReadClip:
                 try:
                     if modality == "video":
                         frames = read_video(media, begin, clip.end, self.spec)
-                        out.video = crop(frames, clip.placement, self.spec.size)
+                        size = self.spec.size
+                        out.video = np.empty((len(frames), size, size, 3), np.uint8)
+                        crop_into(out.video, frames, clip.placement)
                     else:
                         out.audio = read_audio(
                             media, begin, clip.end, self.audio_seconds, self.spec.sample_rate
@@ -85,13 +87,6 @@ def read_audio(media: Media | Path, begin: float, end: float, seconds: float, ra
         sound = audio.samples(begin, min(end, begin + seconds), rate)[: len(out)]
     out[: len(sound)] = sound
     return out
-
-
-def crop(frames: Frames, placement: Placement, size: int) -> Frames:
-    """The square of ``size`` at the placement, mirrored where it says so; a copy."""
-    top, left = crop_corner(placement, frames.shape[1], frames.shape[2], size)
-    cut = frames[:, top : top + size, left : left + size]
-    return np.ascontiguousarray(cut[:, :, ::-1] if placement.flip else cut)
 
 
 class FileClips:

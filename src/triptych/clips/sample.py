@@ -83,6 +83,16 @@ def frame_times(
     return np.asarray(window_start + steps / spec.frame_rate, np.float64)
 
 
-def crop_corner(placement: Placement, height: int, width: int, size: int) -> tuple[int, int]:
-    """Top and left pixel of the crop of ``size`` that ``placement`` takes from a frame."""
-    return round(placement.top * (height - size)), round(placement.left * (width - size))
+def crop_into(
+    out: npt.NDArray[np.uint8], frames: npt.NDArray[np.uint8], placement: Placement
+) -> None:
+    """Copy the crop that ``placement`` takes of (T, height, width, 3) into ``out`` (T, S, S, 3)."""
+    size = out.shape[1]
+    top = round(placement.top * (frames.shape[1] - size))
+    left = round(placement.left * (frames.shape[2] - size))
+    cut = frames[:, top : top + size, left : left + size]
+    if placement.flip:
+        for channel in range(3):  # a fifth of the time of copying mirrored pixels at once
+            out[..., channel] = cut[:, :, ::-1, channel]
+    else:
+        out[...] = cut
