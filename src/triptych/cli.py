@@ -16,23 +16,27 @@ import typer
 from triptych.errors import UsageError, UserError
 from triptych.verbs import MODULES, verb
 
-app = typer.Typer(
-    name="triptych",
-    help="Deep clustering of unlabelled, narrated video: encoders, embeddings, clusters, search.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
 
 def main() -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
     # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    build()()
+
+
+def build() -> typer.Typer:
+    """The command line with all its verbs."""
+    app = typer.Typer(
+        name="triptych",
+        help="Deep clustering of unlabelled, narrated video: encoders, clusters, search.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
     for name in MODULES:
         app.command(name)(command(verb(name)))
-    app()
+    return app
 
 
 def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:

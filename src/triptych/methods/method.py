@@ -6,12 +6,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from triptych.errors import UsageError
-from triptych.objectives.pseudo_label import pseudo_label
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,14 @@ class Step(Protocol):
         """How much each clip counts so that the edge sees its clusters uniformly, (clips,)."""
 
 
-Loss = Callable[[Step], Mapping[str, Tensor]]
+Loss = Callable[[Step], Mapping[str, "Tensor"]]
 
 
 def pseudo_labels(step: Step) -> Mapping[str, Tensor]:
     """One cross-entropy for every edge."""
+    # Here, so that declarations can be read without loading torch: `triptych methods` is instant.
+    from triptych.objectives.pseudo_label import pseudo_label
+
     return {
         edge.head: pseudo_label(
             step.logits(edge), step.labels(edge), step.weights(edge), step.smoothing
