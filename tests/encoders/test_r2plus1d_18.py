@@ -1,4 +1,4 @@
-"""Names and shapes as in torchvision's ``video.r2plus1d_18``, so that its published weights load."""
+"""R(2+1)D-18 in the shape of torchvision: its key names, its shapes, its count of parameters."""
 
 import pytest
 import torch

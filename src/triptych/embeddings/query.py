@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.clips.decode import DecodeError, Media
-from triptych.clips.files import crop, read_audio, read_video
-from triptych.clips.sample import CENTRE, ClipSpec
+from triptych.clips.files import read_audio, read_video
+from triptych.clips.sample import CENTRE, ClipSpec, crop_into
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
 from triptych.embeddings.table import unit
@@ -89,7 +89,7 @@ def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float6
     length = span[1] - span[0]
     parts = max(1, min(MOST_WINDOWS, round(length / CLIP_SECONDS)))
     middles = span[0] + length / parts * (np.arange(parts) + 0.5)
-    return np.maximum(middles - seconds / 2, span[0])
+    return np.asarray(np.maximum(middles - seconds / 2, span[0]))
 
 
 def _features(
@@ -126,8 +126,10 @@ def _frames(
     media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
 ) -> npt.NDArray[np.uint8]:
     spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
-    frames = [read_video(media, float(begin), end, spec) for begin in windows]
-    return np.stack([crop(part, CENTRE, clip.size) for part in frames])
+    out = np.empty((len(windows), clip.frames, clip.size, clip.size, 3), np.uint8)
+    for window, begin in zip(out, windows, strict=True):
+        crop_into(window, read_video(media, float(begin), end, spec), CENTRE)
+    return out
 
 
 def _sounds(
