@@ -19,6 +19,9 @@ from triptych.verbs import MODULES, verb
 
 def main() -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+    # OpenMP's threads wait by spinning, for long: on a machine that others use too they take the
+    # cores from the thread they wait for. Read when torch is loaded, so it must be said first.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     build()()

@@ -168,7 +168,7 @@ def _schedule(
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
     reasons.append(
         f"{recipe.epochs} epochs, new clusters every {recipe.refresh_every}: "
-        f"about {seconds:.0f} s of training"
+        f"about {seconds:.0f} s of training with {pace.threads} threads"
     )
     return recipe, float("inf") if left is None else time.monotonic() + max(left, 0.0)
 

@@ -110,6 +110,8 @@ def _outcome(loop: Loop, finished: bool) -> Pretrained:
 
 def make_fabric(recipe: Recipe) -> Fabric:
     """One device: a GPU where there is one; bf16 where the hardware computes in it."""
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
     precision = recipe.precision
     if precision == "auto":
         if torch.cuda.is_available():

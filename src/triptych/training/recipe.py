@@ -78,6 +78,9 @@ class Recipe(Config):
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
     batch: int = Field(32, ge=2)
     seed: int = Field(0, ge=0)
+    threads: int | None = Field(
+        None, ge=1, description="of the CPU; part of the recipe because sums depend on it in bits"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
 
     @field_validator("modalities")
