@@ -7,6 +7,7 @@ import pytest
 from tests.manifest.media import make, tone
 from triptych.manifest.one_file import FileClips, Job, read_file
 from triptych.manifest.problems import Problem
+from triptych.workers import Done, run_isolated
 
 
 def read(path: Path, **options: object) -> FileClips:
@@ -123,3 +124,16 @@ def test_spoilt_files_give_clips_or_a_row_and_never_an_error(
         for row in found.rows:
             assert 0 <= row["start"] < row["end"] < 700
             assert row["has_video"] or row["has_audio"]
+
+
+def test_sound_that_claims_more_channels_than_pyav_can_count_crashes_nothing(
+    data: Path, tmp_path: Path
+) -> None:
+    """Spoilt this way, the AAC decoder gives 54 channels, and reading them as PyAV does crashes."""
+    raw = (data / "surv_fight/videos/fight/fi005.mp4").read_bytes()
+    path = tmp_path / "a.mp4"
+    path.write_bytes(damage(raw, "delete", 1917))
+    job = Job(tmp_path, path.name, path.stat().st_size)
+    ((_, result),) = run_isolated(read_file, [job], workers=1, seconds=60)
+    assert isinstance(result, Done), result
+    assert "sound packets do not decode" in result.value.problems[0].reason

@@ -67,3 +67,16 @@ def test_a_clock_takes_steps_and_pauses_but_no_leaps() -> None:
     expected = [True, True, True, True, True, True, False, True, False, False]
     assert [clock.accepts(step) for step in steps] == expected
     assert clock.latest == 301
+
+
+@pytest.mark.parametrize("layout", ["stereo", "hexadecagonal"])
+@pytest.mark.parametrize(("kind", "planar"), [("f4", "fltp"), ("i2", "s16p"), ("u1", "u8p")])
+def test_planes_are_read_however_many(layout: str, kind: str, planar: str) -> None:
+    frame = av.AudioFrame(planar, layout, 100)
+    for index, plane in enumerate(frame.planes[: frame.layout.nb_channels]):
+        samples = np.frombuffer(plane, kind).copy()
+        samples[:] = 128 if kind == "u1" else 0
+        samples[:100] += np.array(index + 1, kind)
+        plane.update(samples.tobytes())
+    full = {"f4": 1, "i2": 2**15, "u1": 128}[kind]
+    assert tracks._peak(frame) == pytest.approx(frame.layout.nb_channels / full)

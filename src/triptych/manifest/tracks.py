@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.error import FFmpegError
 
 from triptych.manifest.captions import Reading, Remark, from_cues
@@ -21,6 +22,8 @@ SMALL_FRAMES = 600
 SPOT_PACKETS = 24
 SPOTS = (-1.0, 0.45, 0.85)
 FULL_SCALE = {"i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
+PLANAR = {"u8p": "u1", "s16p": "i2", "s32p": "i4", "s64p": "i8", "fltp": "f4", "dblp": "f8"}
+MOST_PLANES = 8
 UNKNOWN_RATE = 25.0
 # Nothing real pauses that long in pictures and sound at once; a spoilt timestamp does.
 LEAP_SECONDS = 600.0
@@ -230,8 +233,19 @@ class SoundTrack(Track):
         )
 
 
+def _samples(frame: Any) -> npt.NDArray[Any]:
+    channels = frame.layout.nb_channels
+    if not frame.format.is_planar or channels <= MOST_PLANES:
+        return np.asarray(frame.to_ndarray())
+    # PyAV finds the planes' number by a null behind them, which FFmpeg does not put there when
+    # they are many: to_ndarray() then reads memory that is not the frame's.
+    kind = PLANAR[frame.format.name]
+    planes = frame.planes[:channels]
+    return np.stack([np.frombuffer(plane, kind)[: frame.samples] for plane in planes])
+
+
 def _peak(frame: Any) -> float:
-    samples = frame.to_ndarray()
+    samples = _samples(frame)
     if samples.dtype.kind == "f":
         return float(np.nan_to_num(np.abs(samples), nan=0.0, posinf=1.0).max(initial=0.0))
     if samples.dtype.kind == "u":
