@@ -11,9 +11,9 @@ import torch
 
 from triptych.clips.audio import AudioReader
 from triptych.clips.decode import DecodeError, Media, VideoReader
+from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
-from triptych.embeddings.table import unit
 from triptych.encoders.encoder import AudioInput, VideoInput
 from triptych.errors import UserError
 
