@@ -12,9 +12,9 @@ import numpy.typing as npt
 from triptych.clips.audio import AudioReader
 from triptych.clips.decode import DecodeError, Media, VideoReader
 from triptych.clips.sample import CENTRE, ClipSpec, crop_into, frame_times
+from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
-from triptych.embeddings.table import unit
 from triptych.encoders.encoder import AudioInput, VideoInput
 from triptych.errors import UserError
 from triptych.manifest.facts import SILENCE
