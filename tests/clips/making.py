@@ -70,14 +70,14 @@ def write_video(
 def write_sound(
     out: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray, rate: int, at: int
 ) -> None:
-    fifo = av.AudioFifo()
-    frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
-    frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
-    fifo.write(frame)
+    stream.codec_context.time_base = Fraction(1, rate)
     size = stream.codec_context.frame_size or 1024
-    for piece in fifo.read_many(size) + [fifo.read(0, partial=True)]:
-        if piece is not None:
-            out.mux(stream.encode(piece))
+    for first in range(0, len(sound), size):
+        piece = sound[None, first : first + size].astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = at + first
+        out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
 
 
