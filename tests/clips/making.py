@@ -1,5 +1,7 @@
 """Small media files whose every frame says its own number, made for a test."""
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,10 +10,20 @@ import av
 import numpy as np
 import pyarrow as pa
 
+from triptych.clips.files import FileClip, Read, ReadClip
 from triptych.manifest.schema import SCHEMA, Manifest, clip_id, fingerprint
 
 BITS = 8
 SIDE = 64
+
+
+class FragileReader(ReadClip):
+    """A decoder that one file brings down."""
+
+    def __call__(self, clip: FileClip) -> Read:
+        if clip.path.name == "silent.mp4":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().__call__(clip)
 
 
 def numbered(number: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
