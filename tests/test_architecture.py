@@ -14,7 +14,9 @@ LAYERS = [
     {"training"},
     {"evaluate", "explore"},
     {"recipes"},
-    {"cli", "__init__", "__main__"},
+    {"verbs"},
+    {"cli", "__init__"},
+    {"__main__"},
 ]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 FILES = sorted(SOURCE.rglob("*.py"))

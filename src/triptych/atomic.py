@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +17,37 @@ import pyarrow.parquet as pq
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; on success it replaces ``path``, else it is gone."""
+    """Yield a path to write to; on success it replaces ``path``, else it is gone.
+
+    Writers of one file at the same time do not meet: the last to finish wins.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path, "part")
     try:
         yield beside
         _sync(beside)
         os.replace(beside, path)
-        _sync(path.parent)
+        _sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill; on success it replaces ``path``, else it is gone."""
+    """Yield a folder to fill; on success it replaces ``path``, else it is gone.
+
+    A folder that was there is kept until the new one is in its place.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
+    beside = _beside(path, "part")
     beside.mkdir()
     try:
         yield beside
-        for file in beside.iterdir():
-            _sync(file)
-        if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            os.replace(path, old)
-            os.replace(beside, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(beside, path)
-        _sync(path.parent)
+        for file in beside.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        _swap(beside, path)
+        _sync_folder(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -63,9 +64,35 @@ def write_table(path: Path, table: pa.Table) -> None:
         pq.write_table(table, beside, compression="zstd")
 
 
+def _beside(path: Path, what: str) -> Path:
+    # By chance, not by process number: threads share one, and so may two containers on one disk.
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.{what}")
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put ``new`` in the place of the folder ``path``, and back if that fails."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    old = _beside(path, "old")
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old)
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_folder(path: Path) -> None:
+    # The file is whole and in its place; network file systems may not flush a folder.
+    with suppress(OSError):
+        _sync(path)

@@ -68,8 +68,9 @@ class AudioReader:
             raise DecodeError(f"{self.media.path}: has no sound")
         self._stream = sounds[0]
         self._codec = self._stream.codec_context
-        self._codec.thread_type = "NONE"
-        self._codec.thread_count = 1
+        if not self._codec.is_open:  # a second reader of the same media finds it open
+            self._codec.thread_type = "NONE"
+            self._codec.thread_count = 1
         if not self._codec.sample_rate:
             raise DecodeError(f"{self.media.path}: its sound has no sample rate")
 

@@ -33,6 +33,7 @@ from triptych.workers import Crashed, Done, Result, TimedOut, run_isolated
 
 __all__ = ["CachedClips", "ClipBatch", "ClipLoader", "ClipSource", "FileClips", "View"]
 
+Rows = Sequence[int] | npt.NDArray[np.integer[Any]]  # of the manifest, the clips of one batch
 DEPTH = 3  # batches made ahead
 CLIP_SECONDS = 120.0  # a clip that takes longer to read hangs
 
@@ -118,9 +119,7 @@ class ClipLoader:
             self._has["text"] = manifest.has("text")
             self._words = manifest.column("text")
 
-    def batches(
-        self, rows: Iterable[Sequence[int]], view: View, first: int = 0
-    ) -> Iterator[ClipBatch]:
+    def batches(self, rows: Iterable[Rows], view: View, first: int = 0) -> Iterator[ClipBatch]:
         """The clips of each sequence of ``rows``, in that order.
 
         ``first`` is the number of the first draw, for a pass that is taken up in its middle.
@@ -143,9 +142,7 @@ class ClipLoader:
     def _isolates(self) -> bool:
         return isinstance(self.source, FileClips) and bool(self._media)
 
-    def _in_place(
-        self, rows: Iterable[Sequence[int]], view: View, draw: int
-    ) -> Iterator[ClipBatch]:
+    def _in_place(self, rows: Iterable[Rows], view: View, draw: int) -> Iterator[ClipBatch]:
         for chosen in rows:
             batch = self._empty(chosen)
             for place, row in enumerate(chosen):
@@ -153,7 +150,7 @@ class ClipLoader:
                 draw += 1
             yield batch
 
-    def _empty(self, rows: Sequence[int]) -> ClipBatch:
+    def _empty(self, rows: Rows) -> ClipBatch:
         """A batch with its words filled in, and room for pictures and sound."""
         count = len(rows)
         index = np.fromiter((int(row) for row in rows), np.int64, count)
@@ -195,9 +192,7 @@ class ClipLoader:
             self.failed[row, modality] = why
             say(f"{why}: this clip is left out of {modality} (row {row} of the manifest)")
 
-    def _from_processes(
-        self, rows: Iterable[Sequence[int]], view: View, draw: int
-    ) -> Iterator[ClipBatch]:
+    def _from_processes(self, rows: Iterable[Rows], view: View, draw: int) -> Iterator[ClipBatch]:
         """Like `_in_place`, each clip read in a process that may crash or hang alone."""
         started: dict[int, ClipBatch] = {}
         missing: dict[int, int] = {}

@@ -200,8 +200,9 @@ class VideoReader:
             raise DecodeError(f"{self.media.path}: has no video")
         self._stream = pictures[0]
         self._codec = self._stream.codec_context
-        self._codec.thread_type = "NONE"
-        self._codec.thread_count = 1
+        if not self._codec.is_open:  # a second reader of the same media finds it open
+            self._codec.thread_type = "NONE"
+            self._codec.thread_count = 1
         self._tick = float(self._stream.time_base)
 
     def _start(self, ticks: list[int]) -> _Run:

@@ -8,6 +8,7 @@ looked words up; here both go through `tokens`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -16,12 +17,21 @@ import numpy.typing as npt
 
 from triptych.encoders.stop_words import STOP_WORDS
 
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+# The vowel signs of Indic scripts and loose accents are no letters to Python, but part of a word.
+MARKS = "".join(chr(i) for i in range(0x300, 0x10000) if unicodedata.category(chr(i))[0] == "M")
+LETTERS = f"[^\\W\\d_][{MARKS}]*"
+WORD = re.compile(f"(?:{LETTERS})+(?:'(?:{LETTERS})+)?")
 
 
 def tokens(text: str) -> list[str]:
-    """Lowercased words of any script, in order; digits and punctuation separate words."""
-    return WORD.findall(text.lower())
+    """Lowercased words, in order; whatever is no letter separates words.
+
+    Spellings that look alike are one word: composed or decomposed accents, straight or curly
+    apostrophes. Scripts without spaces (Chinese, Thai) are not cut into words.
+    """
+    plain = unicodedata.normalize("NFKC", text).lower()
+    plain = plain.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return WORD.findall(unicodedata.normalize("NFKC", plain))
 
 
 def build_vocabulary(texts: Iterable[str], size: int = 300) -> tuple[str, ...]:

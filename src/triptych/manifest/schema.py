@@ -23,7 +23,7 @@ MODALITIES = ("video", "audio", "text")
 SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),  # stable across machines and re-scans, see clip_id()
-        ("path", pa.string()),  # relative to the root, POSIX separators, Unicode NFC
+        ("path", pa.string()),  # relative to the root, POSIX separators, spelt as on disk
         ("start", pa.float64()),  # seconds since the file's first timestamp, as a player counts
         ("end", pa.float64()),
         ("text", pa.string()),  # the words spoken in the clip, in the order of time; "" if none

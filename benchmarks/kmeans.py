@@ -1,0 +1,208 @@
+"""k-means, the kNN and the linear probe against scikit-learn and the measured GEMM floor.
+
+All get the same input, start and number of threads, and the table shows that they reach the same
+result. The floor is the time that the matrix products alone would take at the rate that this
+machine reaches on 2048^3 in the same run. Rounds are interleaved; seconds are medians.
+
+    python -m benchmarks.kmeans [--rounds 2] [--threads 2] [--scale 1.0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import faiss
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
+
+from triptych.clustering.kmeans import kmeans
+from triptych.clustering.lloyd import Faiss, Floats, Torch
+from triptych.evaluate.knn import neighbours
+from triptych.evaluate.linear_probe import STRENGTHS, fit
+
+ITERATIONS = 10
+NEIGHBOURS = 20
+
+
+@dataclass
+class Contender:
+    """One way to do a task; ``run`` gives the figure that shows what it reached."""
+
+    name: str
+    run: Callable[[], float]
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    reached: float = 0.0
+
+    def once(self) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.reached = self.run()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+
+
+def main() -> None:
+    """Run everything and print a table for each task."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the rows")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    faiss.omp_set_num_threads(options.threads)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(options.threads):
+        rate = gemm_rate()
+        print(f"{options.threads} threads; GEMM 2048^3: {rate:.0f} GFLOP/s\n")
+        for rows, width, k in ((50_000, 512, 256), (50_000, 128, 3000)):
+            clustering(int(rows * options.scale), width, k, options.rounds, rate)
+        nearest(int(240_000 * options.scale), 2_000, 512, rate)
+        probe(int(13_000 * options.scale), 512, 50)
+
+
+def gemm_rate() -> float:
+    """GFLOP/s of a float32 product of 2048^3, the best of a few."""
+    left, right, out = (torch.randn(2048, 2048) for _ in range(3))
+    seconds = []
+    for _ in range(8):
+        start = time.perf_counter()
+        torch.mm(left, right, out=out)
+        seconds.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(seconds) / 1e9
+
+
+def clustering(rows: int, width: int, k: int, rounds: int, rate: float) -> None:
+    """Ten iterations from the same start, and the whole of ``kmeans`` with its start and end."""
+    x = features(rows, width, 200)
+    start = x[np.random.default_rng(1).choice(rows, k, replace=False)]
+
+    def inertia(centroids: Floats) -> float:
+        engine = Faiss(x)
+        return float(engine.distances(centroids, engine.nearest(centroids)).sum(dtype=np.float64))
+
+    results: dict[str, Floats] = {}
+
+    def keep(name: str, centroids: Floats) -> float:
+        results[name] = centroids
+        return 0.0
+
+    def scikit() -> float:
+        model = KMeans(k, init=start, n_init=1, max_iter=ITERATIONS, tol=0, algorithm="lloyd")
+        return keep("scikit-learn", model.fit(x).cluster_centers_)
+
+    contenders = [
+        Contender("faiss", lambda: keep("faiss", Faiss(x).iterate(start, ITERATIONS).centroids)),
+        Contender(
+            "torch",
+            lambda: keep("torch", Torch(torch.from_numpy(x)).iterate(start, ITERATIONS).centroids),
+        ),
+        Contender("scikit-learn", scikit),
+        Contender(
+            "kmeans(), own start",
+            lambda: keep(
+                "kmeans(), own start", kmeans(x, k, seed=0, iterations=ITERATIONS).centroids
+            ),
+        ),
+    ]
+    for _ in range(rounds):
+        for contender in contenders:
+            contender.once()
+    for contender in contenders:
+        contender.reached = inertia(results[contender.name])
+    floor = 2 * rows * width * k * ITERATIONS / rate / 1e9
+    table(
+        f"k-means, {rows} x {width}, k={k}, {ITERATIONS} iterations", contenders, "inertia", floor
+    )
+
+
+def nearest(rows: int, queries: int, width: int, rate: float) -> None:
+    """The 20 nearest by cosine; reached: the mean cosine."""
+    x = features(rows + queries, width, 500)
+    database, asked = x[:rows], x[rows:]
+
+    def scikit() -> float:
+        model = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine", algorithm="brute")
+        return float(1 - model.fit(database).kneighbors(asked)[0].mean())
+
+    contenders = [
+        Contender("triptych", lambda: float(neighbours(asked, database, NEIGHBOURS)[0].mean())),
+        Contender("scikit-learn", scikit),
+    ]
+    for contender in contenders:
+        contender.once()
+    floor = 2 * rows * queries * width / rate / 1e9
+    table(f"kNN, {queries} queries in {rows} x {width}", contenders, "cosine", floor)
+
+
+def probe(rows: int, width: int, classes: int) -> None:
+    """Logistic regression at five strengths; reached: the mean of the penalised losses."""
+    random = np.random.default_rng(0)
+    middle = random.standard_normal((classes, width)) / 4
+    codes = random.integers(classes, size=rows)
+    mix = random.standard_normal((width, width)) / 16
+    x = (middle[codes] + random.standard_normal((rows, width)) @ mix).astype("f4")
+    x = (x - x.mean(0)) / x.std(0)
+
+    def loss(logits: np.ndarray, weights: np.ndarray, strength: float) -> float:
+        logits = logits - logits.max(1, keepdims=True)
+        chances = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        return float(strength / 2 * (weights**2).sum() - chances[np.arange(rows), codes].mean())
+
+    def ours() -> float:
+        models = fit(x, codes, STRENGTHS)
+        losses = [
+            loss(model.logits(x).double().numpy(), model.weights.numpy(), strength)
+            for model, strength in zip(models, STRENGTHS, strict=True)
+        ]
+        return float(np.mean(losses))
+
+    def scikit() -> float:
+        losses = []
+        for strength in STRENGTHS:
+            model = LogisticRegression(C=1 / (rows * strength), max_iter=200).fit(x, codes)
+            losses.append(loss(model.decision_function(x).astype("f8"), model.coef_, strength))
+        return float(np.mean(losses))
+
+    contenders = [Contender("triptych", ours), Contender("scikit-learn", scikit)]
+    for contender in contenders:
+        contender.once()
+    table(f"linear probe, {rows} x {width}, {classes} classes, 5 strengths", contenders, "loss")
+
+
+def features(rows: int, width: int, centres: int) -> Floats:
+    """Unit vectors about ``centres`` centres of uneven size, as features of clips are."""
+    random = np.random.default_rng(0)
+    middle = random.standard_normal((centres, width)).astype("f4")
+    chosen = random.choice(centres, rows, p=random.dirichlet(np.full(centres, 0.5)))
+    x = middle[chosen] + 1.5 * random.standard_normal((rows, width), dtype="f4")
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def table(title: str, contenders: list[Contender], figure: str, floor: float | None = None) -> None:
+    """Print what each took and reached, as multiples of the floor and of scikit-learn."""
+    print(title + (f"; GEMM floor {floor:.2f} s" if floor else ""))
+    print(f"  {'':<20}{'wall s':>9}{'CPU s':>9}{'x floor':>9}{'x sklearn':>11}{figure:>14}")
+    peer = next(each for each in contenders if each.name == "scikit-learn")
+    for each in contenders:
+        wall = statistics.median(each.wall)
+        to_floor = f"{wall / floor:.2f}" if floor else "-"
+        to_peer = wall / statistics.median(peer.wall)
+        print(
+            f"  {each.name:<20}{wall:>9.2f}{statistics.median(each.cpu):>9.2f}{to_floor:>9}"
+            f"{to_peer:>11.2f}{each.reached:>14.5g}"
+        )
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The command line: each verb's function, its errors in one line, its result for the eye."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json as jsonlib
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from triptych.errors import UsageError, UserError
+from triptych.verbs import MODULES, verb
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+    # OpenMP's threads wait by spinning, for long: on a machine that others use too they take the
+    # cores from the thread they wait for. Read when torch is loaded, so it must be said first.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    build()()
+
+
+def build() -> typer.Typer:
+    """The command line with all its verbs."""
+    app = typer.Typer(
+        name="triptych",
+        help="Deep clustering of unlabelled, narrated video: encoders, clusters, search.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name in MODULES:
+        app.command(name)(command(verb(name)))
+    return app
+
+
+def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+    """The function as a command, with --json."""
+
+    @functools.wraps(function)
+    def run(*, json: bool, **values: Any) -> None:
+        try:
+            _print(function.__name__, function(**values), json)
+        except KeyboardInterrupt:
+            _fail("stopped; what was finished is kept", 130)
+        except Exception as error:
+            if os.environ.get("TRIPTYCH_DEBUG"):
+                raise
+            _fail(_line(error), 2 if isinstance(error, UsageError) else 1)
+
+    hints = get_type_hints(function, include_extras=True)
+    hints["json"] = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+    hints["return"] = None
+    parameters = [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+    flag = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+    parameters.append(flag.replace(annotation=hints["json"]))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = hints
+    return run
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, for a reader who has not seen the code."""
+    if isinstance(error, UserError):
+        return str(error)
+    what = f"{type(error).__name__}: {error}".splitlines()[0] + "; this is unexpected"
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder without permission
+        if error.filename is not None:
+            return f"{os.fsdecode(error.filename)}: {error.strerror}"
+        what = error.strerror
+    return f"{what}; TRIPTYCH_DEBUG=1 shows where"
+
+
+def _fail(line: str, status: int) -> None:
+    print(f"error: {' '.join(line.splitlines())}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _print(name: str, result: dict[str, Any], json: bool) -> None:
+    try:
+        if json:
+            print(_json(result))
+        else:
+            from triptych.verbs.render import render
+
+            render(name, result)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _json(result: dict[str, Any]) -> str:
+    """One line of JSON that every reader takes: no NaN, and no letter the terminal cannot show."""
+    plain = _finite(result)
+    text = jsonlib.dumps(plain, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = jsonlib.dumps(plain, allow_nan=False)
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value

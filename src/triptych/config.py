@@ -1,0 +1,120 @@
+"""Configurations: frozen, strict, overridden by ``key=value``, with errors a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from triptych.atomic import write_json
+from triptych.errors import UsageError, UserError
+
+C = TypeVar("C", bound="Config")
+LONGEST = 80  # characters of a wrong value that an error repeats
+
+
+class Config(BaseModel):
+    """A frozen set of named values; unknown names, infinity and NaN are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def keys(config: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every key that ``key=value`` may name, nested ones with dots."""
+    found = []
+    for name, field in config.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += keys(kind, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def override(config: C, pairs: Sequence[str]) -> C:
+    """``config`` with ``key=value`` pairs applied; values are JSON, a comma list, or a word.
+
+    Raises UsageError that names the valid keys or values.
+    """
+    values = config.model_dump()
+    known = keys(type(config))
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"{pair!r}: expected key=value; keys are {', '.join(known)}")
+        if key not in known:
+            raise UsageError(_unknown(key, known))
+        _place(values, key.split("."), text)
+    return validated(type(config), values, "command line", UsageError)
+
+
+def validated(
+    kind: type[C], values: Mapping[str, Any], where: str, error: type[UserError] = UserError
+) -> C:
+    """Check ``values``; every mistake is in one line that says where and what was expected."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as found:
+        lines = [_mistake(item, kind) for item in found.errors()]
+        raise error(f"{where}: {'; '.join(lines)}") from None
+
+
+def save(config: BaseModel, path: Path) -> None:
+    """Write as JSON, whole or not at all."""
+    write_json(path, config.model_dump(mode="json"))
+
+
+def load(kind: type[C], path: Path) -> C:
+    """Read what ``save`` wrote, or a part of it: what is missing takes its default."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
+    except ValueError as problem:  # of the JSON, or of its UTF-8
+        raise UserError(f"{path}: not JSON ({problem})") from None
+    return validated(kind, values, str(path))
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [part.strip() for part in text.split(",")] if "," in text else text
+
+
+def _place(values: dict[str, Any], path: Sequence[str], text: str) -> None:
+    for name in path[:-1]:
+        values = values[name]
+    value, before = _value(text), values[path[-1]]
+    # A list field given one word: modalities=audio.
+    if isinstance(before, list | tuple) and not isinstance(value, list):
+        value = [value]
+    # A field of words given what looks like something else: precision=32, name=a,b.
+    if isinstance(before, str) and not isinstance(value, str):
+        value = text
+    values[path[-1]] = value
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    # The last part alone is what people remember: size for clip.size.
+    close = close or [name for name in known if name.rpartition(".")[2] == key][:1]
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{key!r} is not a key; {hint}keys are {', '.join(known)}"
+
+
+def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
+    key = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return _unknown(key, keys(kind))
+    found = repr(item["input"])
+    if len(found) > LONGEST:
+        found = found[:LONGEST] + "…"
+    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    return f"{key}={found}: {what}" if key else f"{found}: {what}"

@@ -1,0 +1,46 @@
+"""``embed``: one pass over a collection with a trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+from lightning_fabric import Fabric
+
+from triptych.clips.dataset import ClipLoader, ClipSource, View
+from triptych.embeddings.extract import extract
+from triptych.embeddings.model import Model
+from triptych.embeddings.table import EmbeddingTable
+from triptych.manifest.schema import Manifest
+
+BATCH = 64
+
+
+def embed(
+    manifest: Manifest, model: Model, source: ClipSource, *, workers: int = 0
+) -> EmbeddingTable:
+    """The vectors of every clip: its centre window, whole frame, no flip.
+
+    A modality that a clip lacks, or that does not decode, is null in the table.
+    """
+    encoders = model.encoders
+    loader = ClipLoader(
+        manifest, source, {name: encoder.input for name, encoder in encoders.items()}, workers
+    )
+    # In 32 bits: this pass is made once, and its vectors are kept.
+    fabric = Fabric(accelerator="auto", devices=1, precision="32-true")
+    for encoder in encoders.values():
+        encoder.to(fabric.device)
+    rows = np.arange(len(manifest))
+    batches = loader.batches(
+        [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)], View(random=False, seed=0)
+    )
+    features = extract(encoders, batches, len(rows), fabric)
+    for encoder in encoders.values():
+        encoder.cpu()
+    columns = {name: (part.values, part.present) for name, part in model.vectors(features).items()}
+    return EmbeddingTable.build(
+        manifest,
+        columns,
+        model.sha256,
+        method=model.facts["method"],
+        modalities=list(encoders),
+    )

@@ -1,0 +1,171 @@
+"""A trained model in use: clips, files and words to the vectors of the embedding table.
+
+Where modalities learned from each other's clusters they meet in those clusters: the head of an
+edge turns a clip's features into a distribution over the teacher's clusters, and the teacher's own
+features fall near one of them. Both are distributions over the same clusters, and the dot product
+of their square roots is the Bhattacharyya coefficient: 1 where they agree, 0 where they exclude
+each other. ``shared_*`` holds these square roots, over all clusterings of the run, at unit length.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from triptych.embeddings.extract import Features
+from triptych.embeddings.table import unit
+from triptych.encoders.build import rebuild
+from triptych.encoders.encoder import Encoder, TextInput
+from triptych.encoders.text import encode, tokens
+from triptych.errors import UserError
+from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import head_shapes, load_assignments
+
+Vector = npt.NDArray[np.float32]
+# Sharpness of a clip's membership in the clusters of its own modality, from the cosine to their
+# centroids: a cluster 0.1 nearer is e times likelier.
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class Model:
+    """Encoders, heads and clusters of a checkpoint, on the CPU, in evaluation mode."""
+
+    encoders: dict[str, Encoder]
+    heads: dict[str, tuple[Vector, Vector]]  # name -> weight (k, dim), bias (k,)
+    assignments: dict[str, Assignment]
+    facts: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Model:
+        """From a checkpoint file, or from a run's folder: its best, or its last."""
+        file = checkpoint.of_run(path) if path.is_dir() else path
+        tensors, facts = checkpoint.load(file)
+        encoders = {}
+        for name, description in facts["encoders"].items():
+            encoder = rebuild(description).eval()
+            try:
+                encoder.load_state_dict(checkpoint.part(tensors, f"encoders.{name}"))
+            except RuntimeError:
+                raise UserError(
+                    f"{file}: its {name} weights are not those of {description['name']} as this "
+                    "version has it; use the version that trained them"
+                ) from None
+            encoders[name] = encoder
+        heads = {}
+        for name in head_shapes(tensors):
+            head = checkpoint.part(tensors, f"heads.{name}")
+            heads[name] = head["weight"].float().numpy(), head["bias"].float().numpy()
+        return cls(encoders, heads, load_assignments(tensors, facts["state"]), facts)
+
+    @property
+    def sha256(self) -> str:
+        """Of the encoders' weights."""
+        return str(self.facts["weights"])
+
+    @property
+    def meets(self) -> bool:
+        """Whether the modalities of this run share a space."""
+        return bool(self.heads) and any(
+            edge["student"] not in self.facts["clusters"][edge["cluster"]]
+            for edge in self.facts["teaches"]
+        )
+
+    def shared(self, modality: str, features: Vector) -> Vector:
+        """Features (clips, dim) to the space where modalities meet, (clips, sum of all k)."""
+        blocks = [self._memberships(name, modality, features) for name in self.facts["clusters"]]
+        return unit(np.sqrt(np.concatenate(blocks, axis=1)))
+
+    def _memberships(self, cluster: str, modality: str, features: Vector) -> Vector:
+        """Probabilities (clips, k) of the clusters; zeros where ``modality`` knows nothing of them.
+
+        Its own clusters it knows from its features, those of others from the head they taught.
+        """
+        assignment, head = self.assignments[cluster], f"{cluster}_teaches_{modality}"
+        if self.facts["clusters"][cluster] == [modality]:
+            return _softmax(_cosines(assignment, features) / TEMPERATURE)
+        if head in self.heads:
+            weight, bias = self.heads[head]
+            return _softmax(features @ weight.T + bias)
+        return np.zeros((len(features), len(assignment.centroids)), np.float32)
+
+    def vectors(self, features: Mapping[str, Features]) -> dict[str, Features]:
+        """Every vector column of the embedding table, from the features of each modality."""
+        columns = {f"vector_{name}": part for name, part in features.items()}
+        if self.meets:
+            for name, part in features.items():
+                values = self.shared(name, part.values) * part.present[:, None]
+                columns[f"shared_{name}"] = Features(values, part.present)
+        columns["vector_joint"] = self.joint(columns)
+        return columns
+
+    def joint(self, columns: Mapping[str, Features]) -> Features:
+        """One vector a clip: the mean of the shared vectors of the modalities that it has.
+
+        Where modalities do not meet: the L2-normalised features of all modalities of the model side
+        by side, zeros for those that a clip lacks.
+        """
+        prefix = "shared_" if self.meets else "vector_"
+        parts = {
+            name.removeprefix(prefix): part
+            for name, part in columns.items()
+            if name.startswith(prefix)
+        }
+        present = np.logical_or.reduce([part.present for part in parts.values()])
+        if self.meets:
+            return Features(unit(np.add.reduce([part.values for part in parts.values()])), present)
+        blocks = [np.zeros((len(present), self.encoders[name].dim)) for name in self.encoders]
+        for block, name in zip(blocks, self.encoders, strict=True):
+            if name in parts:
+                block[:] = unit(parts[name].values) * parts[name].present[:, None]
+        return Features(unit(np.concatenate(blocks, axis=1)), present)
+
+    def embed_text(self, words: str) -> dict[str, Vector]:
+        """The vectors of a query in words. Raises UserError when the model knows none of them."""
+        if "text" not in self.encoders:
+            known = ", ".join(self.encoders)
+            raise UserError(
+                f"search: this model was trained on {known}, not on words; query it with a file, "
+                "or train with modalities=video,text"
+            )
+        encoder = self.encoders["text"]
+        assert isinstance(encoder.input, TextInput)
+        bag = encode(words, encoder.input.vocabulary)
+        if not bag.any():
+            raise UserError(_unknown_words(words, encoder.input.vocabulary))
+        features = Features(self.encode("text", bag[None]), np.ones(1, bool))
+        columns = self.vectors({"text": features})
+        return {name: part.values[0] for name, part in columns.items()}
+
+    @torch.no_grad()
+    def encode(self, modality: str, clips: npt.NDArray[Any]) -> Vector:
+        """Features (clips, dim) of clips as the encoder's ``input`` describes them."""
+        return np.asarray(self.encoders[modality](torch.from_numpy(clips)).float())
+
+
+def _cosines(assignment: Assignment, features: Vector) -> Vector:
+    return unit(assignment.whitening.apply(features)) @ unit(assignment.centroids).T
+
+
+def _softmax(logits: Vector) -> Vector:
+    return np.asarray(F.softmax(torch.from_numpy(logits), dim=1))
+
+
+def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
+    near = [
+        match for word in tokens(words) for match in difflib.get_close_matches(word, vocabulary, 2)
+    ]
+    # Without a near word, the most frequent ones: they show what the videos speak of.
+    hint = f"it knows {', '.join(vocabulary[:12])}{'…' if len(vocabulary) > 12 else ''}"
+    if near:
+        hint = f"did you mean {', '.join(dict.fromkeys(near))}?"
+    return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"

@@ -1,0 +1,140 @@
+"""A file, or a span of one, as a query: the vectors of what is seen and heard there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from triptych.clips.decode import DecodeError, Media
+from triptych.clips.files import read_audio, read_video
+from triptych.clips.sample import CENTRE, ClipSpec, crop_into
+from triptych.embeddings.extract import Features
+from triptych.embeddings.model import Model, Vector
+from triptych.embeddings.table import unit
+from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.errors import UserError
+from triptych.manifest.facts import SILENCE
+from triptych.progress import say
+
+CLIP_SECONDS = 4.0  # of a clip, where no captions cut; see `triptych scan`
+MOST_WINDOWS = 8  # a long span is looked at in this many places
+UNKNOWN_LENGTH = 10.0  # seconds that are looked at where the file does not say how long it is
+
+
+def embed_media(
+    model: Model, path: Path, start: float | None = None, end: float | None = None
+) -> dict[str, Vector]:
+    """The vectors of ``path`` between ``start`` and ``end`` seconds, keys as the table's columns.
+
+    Each is the mean over windows spread evenly over the span, at unit length. The windows are read
+    as those of a collection are: same crop, and digital silence is no sound. Raises UserError where
+    the file has nothing that the model was trained on.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    media = Media(path)
+    try:
+        span = _span(path, _duration(media), start, end)
+        features, lacking = _features(model, media, span)
+    finally:
+        media.close()
+    why = f" ({'; '.join(lacking)})" if lacking else ""
+    if not features:
+        raise UserError(
+            f"{path}: nothing in it for a model of {', '.join(model.encoders)}{why}; "
+            "query with words or another file"
+        )
+    if lacking:
+        say(f"{path}: a query by its {' and '.join(features)} alone{why}")
+    return {
+        name: unit(part.values[part.present].mean(0, keepdims=True))[0]
+        for name, part in model.vectors(features).items()
+    }
+
+
+def _duration(media: Media) -> float:
+    lengths = [
+        float(stream.duration * stream.time_base)
+        for stream in media.container.streams
+        if stream.duration and stream.time_base
+    ]
+    if media.container.duration:
+        lengths.append(media.container.duration / 1e6)
+    return max(lengths, default=math.inf)
+
+
+def _span(
+    path: Path, duration: float, start: float | None, end: float | None
+) -> tuple[float, float]:
+    low = 0.0 if start is None else start
+    high = duration if end is None else min(end, duration)
+    if not 0 <= low < high:
+        lasts = f"; the file lasts {duration:.1f} s" if math.isfinite(duration) else ""
+        raise UserError(
+            f"{path}: the span from {low:g} s to {high if end is None else end:g} s holds "
+            f"nothing{lasts}"
+        )
+    return low, high if math.isfinite(high) else low + UNKNOWN_LENGTH
+
+
+def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float64]:
+    """Where windows start: in the middle of each of the clips into which a scan would cut it.
+
+    So a span that is a clip of the collection is looked at where the table's vector was taken.
+    """
+    length = span[1] - span[0]
+    parts = max(1, min(MOST_WINDOWS, round(length / CLIP_SECONDS)))
+    middles = span[0] + length / parts * (np.arange(parts) + 0.5)
+    return np.asarray(np.maximum(middles - seconds / 2, span[0]))
+
+
+def _features(
+    model: Model, media: Media, span: tuple[float, float]
+) -> tuple[dict[str, Features], list[str]]:
+    """Features of each modality in every window, and why some have none."""
+    inputs = [encoder.input for encoder in model.encoders.values()]
+    seconds = max(
+        (clip.seconds for clip in inputs if isinstance(clip, VideoInput | AudioInput)), default=1.0
+    )
+    windows, features, lacking = _windows(span, seconds), {}, []
+    for name, encoder in model.encoders.items():
+        clips: npt.NDArray[Any]
+        try:
+            if isinstance(encoder.input, VideoInput):
+                clips = _frames(media, encoder.input, windows, span[1])
+                present = np.ones(len(clips), bool)
+            elif isinstance(encoder.input, AudioInput):
+                clips = _sounds(media, encoder.input, windows, span[1])
+                present = np.abs(clips).max(axis=1) >= SILENCE
+            else:
+                continue
+        except DecodeError as error:
+            lacking.append(str(error).removeprefix(f"{media.path}: "))
+            continue
+        if present.any():
+            features[name] = Features(model.encode(name, clips), present)
+        else:
+            lacking.append("silent")
+    return features, lacking
+
+
+def _frames(
+    media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
+) -> npt.NDArray[np.uint8]:
+    spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
+    out = np.empty((len(windows), clip.frames, clip.size, clip.size, 3), np.uint8)
+    for window, begin in zip(out, windows, strict=True):
+        crop_into(window, read_video(media, float(begin), end, spec), CENTRE)
+    return out
+
+
+def _sounds(
+    media: Media, clip: AudioInput, windows: npt.NDArray[np.float64], end: float
+) -> npt.NDArray[np.float32]:
+    return np.stack(
+        [read_audio(media, float(at), end, clip.seconds, clip.sample_rate) for at in windows]
+    )

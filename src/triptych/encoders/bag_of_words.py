@@ -1,0 +1,44 @@
+"""The bag-of-words text encoder of Rai et al. (2020), section 3.1.2: a two-layer perceptron."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from triptych.encoders.encoder import Encoder, TextInput
+from triptych.errors import UserError
+
+
+class BagOfWords(Encoder):
+    """Binary word vectors (clips, vocabulary) to features (clips, ``dim``).
+
+    The release's sizes are 300 -> 1024 -> 512 with ReLU and dropout 0.5 between.
+    """
+
+    modality = "text"
+
+    def __init__(self, words: TextInput, hidden: int = 1024, dim: int = 512) -> None:
+        super().__init__()
+        if not words.vocabulary:
+            raise UserError(
+                "text encoder: the vocabulary is empty, no clip has words; "
+                "leave text out with modalities=video,audio"
+            )
+        self.input = words
+        self.dim = dim
+        self.layers = nn.Sequential(
+            nn.Linear(len(words.vocabulary), hidden),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, dim),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (clips, dim) before any ReLU, as the release clusters them."""
+        # A long caption would otherwise be a long vector: the angle is what the words say.
+        scale = x.sum(1, keepdim=True).clamp(min=1).rsqrt()
+        return self.layers(x * scale)  # type: ignore[no-any-return]
+
+
+def build(words: TextInput) -> BagOfWords:
+    """The paper's sizes; ``words`` carries the vocabulary."""
+    return BagOfWords(words)

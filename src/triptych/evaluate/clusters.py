@@ -1,0 +1,69 @@
+"""Clusters against labels; the clusters never saw the labels, so there is nothing to train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.clustering.agreement import ami, ari, entropy, hungarian_accuracy, nmi, purity
+from triptych.errors import UserError
+from triptych.evaluate import bootstrap
+from triptych.evaluate.evaluator import Measure, Outcome, interval_protocol
+from triptych.evaluate.folds import Strings
+
+DRAWS = 500
+
+METRICS: dict[str, Callable[..., float]] = {
+    "nmi": nmi,
+    "ami": ami,
+    "ari": ari,
+    "purity": purity,
+    "purity_mean_of_clusters": lambda found, truth: purity(found, truth, weighted=False),
+    "entropy": entropy,
+    "entropy_mean_of_clusters": lambda found, truth: entropy(found, truth, weighted=False),
+    "hungarian_accuracy": hungarian_accuracy,
+}
+
+
+def compare(
+    clusters: NDArray[np.int64], labels: Strings, groups: Strings, seed: int, draws: int = DRAWS
+) -> Outcome:
+    """Score ``clusters`` [N] against ``labels`` [N]; clips of cluster -1 are left out, counted."""
+    placed = clusters >= 0
+    if not placed.any():
+        raise UserError(
+            f"none of the {len(clusters)} labelled clips is in a cluster; run `triptych cluster` "
+            "on these embeddings first"
+        )
+    found, truth, sources = clusters[placed], labels[placed], groups[placed]
+    measures = [
+        Measure(metric, *_interval(score, found, truth, sources, seed, draws), len(found))
+        for metric, score in METRICS.items()
+    ]
+    protocol = {
+        "n": len(found),
+        "n_without_cluster": int(np.count_nonzero(~placed)),
+        "n_clusters": len(np.unique(found)),
+        "n_classes": len(np.unique(truth)),
+        "nmi": "arithmetic mean of the entropies; ami likewise, less what chance gives",
+        "purity": "over clips; *_mean_of_clusters: each cluster in use counts once",
+        "entropy": "nats; of the labels within a cluster",
+        "hungarian": "one cluster for one class; clips of what stays unmatched count as wrong",
+        **interval_protocol(sources, draws),
+        "interval_place": "spread of the draws about their mean, laid around the value",
+    }
+    names = np.where(placed, clusters.astype(str), "")
+    return Outcome(measures, names, protocol)
+
+
+def _interval(
+    score: Callable[..., float],
+    found: NDArray[np.int64],
+    truth: Strings,
+    groups: Strings,
+    seed: int,
+    draws: int,
+) -> bootstrap.Interval:
+    return bootstrap.agreement(lambda rows: score(found[rows], truth[rows]), groups, seed, draws)

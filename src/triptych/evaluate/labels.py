@@ -1,0 +1,272 @@
+"""Labels from a CSV, joined to clips by path or clip_id; whatever does not fit is counted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import UserError
+from triptych.evaluate.folds import Strings
+
+PATH_COLUMNS = ("path", "file", "filename")
+OTHER_COLUMNS = ("fold", "group", "split")
+DELIMITERS = ",;\t"
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a labels file; ``fold``, ``group`` and ``split`` are "" where it has none."""
+
+    number: int
+    key: str
+    label: str
+    fold: str
+    group: str
+    split: str
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A labels file that has been read and found consistent."""
+
+    name: str
+    by_clip: bool  # keys are clip ids, else paths
+    target: str
+    columns: frozenset[str]  # which of fold, group and split it has
+    lines: list[Line]
+    blank: int  # rows whose label is empty
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Labelled clips: columns are [M], in the order of ``rows``."""
+
+    rows: NDArray[np.int64]  # of the embedding table
+    labels: Strings
+    groups: Strings  # the path where the file has no column group
+    folds: Strings | None
+    split: Strings | None
+    unlabelled: int  # clips without a label
+    unknown: list[str]  # keys of the file that name no clip
+
+
+def read_labels(path: Path, target: str | None = None) -> LabelFile:
+    """Read a CSV with a column ``path``, ``file``, ``filename`` or ``clip_id`` and label columns.
+
+    ``target`` names the label column; without it the column ``label``, or the only one there is.
+    Optional columns: ``fold``, ``group``, ``split`` (train or test). Raises UserError in one line.
+    """
+    header, rows = _cells(path)
+    if "clip_id" in header:
+        key = "clip_id"
+    else:
+        keys = [name for name in PATH_COLUMNS if name in header]
+        if not keys:
+            raise UserError(
+                f"{path}: no column 'path' or 'clip_id' among {', '.join(header)}; "
+                "name the column that says which file a label is for"
+            )
+        key = keys[0]
+    target = _target(path, header, target)
+    columns = frozenset(OTHER_COLUMNS) & set(header) - {target}
+    lines: dict[str, Line] = {}
+    blank = 0
+    for number, cells in rows:
+        row = dict(zip(header, cells, strict=True))
+        fold, group, split = (row[name] if name in columns else "" for name in OTHER_COLUMNS)
+        line = Line(number, row[key], row[target], fold, group, split.lower())
+        if not line.label:
+            blank += 1
+            continue
+        _check(path, line, key, columns)
+        _agree(path, lines.setdefault(line.key, line), line, line.key)
+    if not lines:
+        raise UserError(f"{path}: the column {target!r} is empty in all {blank} rows")
+    return LabelFile(str(path), key == "clip_id", target, columns, list(lines.values()), blank)
+
+
+def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root: Path) -> Joined:
+    """Give each clip its label; a label of a path goes to all clips of that file.
+
+    Paths are relative to ``root``; a labels file may write them absolute, with more or fewer
+    leading folders, or as bare names where that is unambiguous.
+    """
+    keys: Sequence[str] = clip_ids if labels.by_clip else paths
+    known = set(keys)
+    paths_meant = _Paths(known, labels.lines, root)
+    found: dict[str, Line] = {}
+    unknown = []
+    for line in labels.lines:
+        if labels.by_clip:
+            place = line.key if line.key in known else None
+        else:
+            place = paths_meant.by(line.key)
+        if place is None:
+            unknown.append(line.key)
+        else:
+            _agree(Path(labels.name), found.setdefault(place, line), line, place)
+    if not found:
+        raise UserError(
+            f"{labels.name}: none of its {len(unknown)} keys names a clip of the embeddings; "
+            f"it says {_some(unknown)}, the embeddings say {_some(sorted(known))}"
+        )
+    rows = np.array([row for row, key in enumerate(keys) if key in found], dtype=np.int64)
+    lines = [found[keys[row]] for row in rows]
+    groups = [line.group or paths[row] for row, line in zip(rows, lines, strict=True)]
+    return Joined(
+        rows,
+        np.array([line.label for line in lines]),
+        np.array(groups),
+        np.array([line.fold for line in lines]) if "fold" in labels.columns else None,
+        np.array([line.split for line in lines]) if "split" in labels.columns else None,
+        len(keys) - len(rows),
+        unknown,
+    )
+
+
+def describe(labels: LabelFile, joined: Joined) -> list[str]:
+    """What was left out, a line for each kind, for the reader of the terminal."""
+    lines = []
+    if joined.unknown:
+        lines.append(
+            f"{labels.name}: {len(joined.unknown)} of {len(labels.lines)} labelled "
+            f"{'clips' if labels.by_clip else 'files'} are not in the embeddings and are left out: "
+            f"{_some(joined.unknown)}"
+        )
+    if joined.unlabelled:
+        total = joined.unlabelled + len(joined.rows)
+        lines.append(
+            f"{labels.name}: {joined.unlabelled} of {total} clips have no label and are left out"
+        )
+    if labels.blank:
+        lines.append(f"{labels.name}: {labels.blank} rows have an empty {labels.target!r}")
+    return lines
+
+
+class _Paths:
+    """Finds the path of the table that a path of the labels file means."""
+
+    def __init__(self, known: set[str], lines: list[Line], root: Path) -> None:
+        self.root = root.resolve().as_posix() + "/"
+        self.by_name: dict[str, list[str]] = {}
+        for path in known:
+            self.by_name.setdefault(PurePosixPath(path).name, []).append(path)
+        self.written: dict[str, int] = {}
+        for line in lines:
+            name = PurePosixPath(self._plain(line.key)).name
+            self.written[name] = self.written.get(name, 0) + 1
+
+    def by(self, key: str) -> str | None:
+        wanted = self._plain(key)
+        name = PurePosixPath(wanted).name
+        candidates = self.by_name.get(name, [])
+        if wanted in candidates:
+            return wanted
+        # One is the end of the other: a folder in front was written or left away.
+        ends = [
+            path
+            for path in candidates
+            if f"/{path}".endswith(f"/{wanted}") or f"/{wanted}".endswith(f"/{path}")
+        ]
+        if len(ends) > 1:
+            raise UserError(
+                f"labels: {key!r} may be any of {len(ends)} files: {_some(sorted(ends))}; write "
+                "paths relative to the collection's folder"
+            )
+        if ends:
+            return ends[0]
+        # Folders differ: only a name that is met once on both sides can be meant.
+        alone = len(candidates) == 1 and self.written[name] == 1
+        return candidates[0] if alone else None
+
+    def _plain(self, key: str) -> str:
+        path = unicodedata.normalize("NFC", key).replace("\\", "/")
+        return path.removeprefix(self.root).removeprefix("./")
+
+
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header and rows with their line numbers, stripped of blanks around cells."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x}); "
+            "save it as CSV in UTF-8"
+        ) from None
+    first = text.lstrip().split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{path}: line {reader.line_num} is not CSV ({error})") from None
+    rows = [(number, row) for number, row in rows if any(row)]
+    if len(rows) < 2:
+        what = "has a header but no rows" if rows else "is empty"
+        raise UserError(f"{path}: {what}; it needs a column path or clip_id and a label column")
+    header = rows[0][1]
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise UserError(f"{path}: two columns are called {twice!r}; rename one")
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise UserError(
+                f"{path}: line {number} has {len(row)} cells, the header {len(header)}; put quotes "
+                "around cells that hold the delimiter"
+            )
+    return header, rows[1:]
+
+
+def _target(path: Path, header: list[str], target: str | None) -> str:
+    reserved = {"clip_id", *PATH_COLUMNS, *OTHER_COLUMNS}
+    labels = [name for name in header if name not in reserved]
+    if target is not None:
+        if target not in header:
+            raise UserError(
+                f"{path}: no column {target!r}; the label columns are {', '.join(labels) or 'none'}"
+            )
+        return target
+    if "label" in labels:
+        return "label"
+    if len(labels) != 1:
+        found = (
+            f"{len(labels)} columns may be it: {', '.join(labels)}" if labels else "none is left"
+        )
+        raise UserError(f"{path}: which column holds the label? {found}; name it with --target")
+    return labels[0]
+
+
+def _check(path: Path, line: Line, key: str, columns: frozenset[str]) -> None:
+    if not line.key:
+        raise UserError(f"{path}: line {line.number} has an empty {key!r}")
+    if "fold" in columns and not line.fold:
+        raise UserError(f"{path}: line {line.number} has no fold; give every row one, or none")
+    if "split" in columns and line.split not in {"train", "test"}:
+        raise UserError(
+            f"{path}: line {line.number} has the split {line.split!r}; only train and test are "
+            "known: rename it, or leave the row out"
+        )
+
+
+def _agree(path: Path, first: Line, second: Line, key: str) -> None:
+    for what in ("label", "fold", "group", "split"):
+        one, other = getattr(first, what), getattr(second, what)
+        if one != other:
+            raise UserError(
+                f"{path}: {key!r} has the {what} {one!r} in line {first.number} and {other!r} in "
+                f"line {second.number}; keep one"
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:EXAMPLES])
+    return shown + (f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else "")

@@ -1,0 +1,26 @@
+"""XDC: each modality learns from the clusters of the others (Alwassel et al., 2020)."""
+
+from __future__ import annotations
+
+from triptych.errors import UsageError
+from triptych.methods.method import Cluster, Method, Teach
+
+
+def method(modalities: tuple[str, ...]) -> Method:
+    """Cross-modal deep clustering of two modalities, or of three: each learns from the other two.
+
+    The paper has two (figure 2d, section 3.2); three are ours, one head for each teacher.
+    """
+    if len(modalities) < 2:
+        raise UsageError("method=xdc needs two or three modalities; for one, take method=sdc")
+    return Method(
+        name="xdc",
+        modalities=modalities,
+        clusters=tuple(Cluster(name, of=(name,)) for name in modalities),
+        teaches=tuple(
+            Teach(cluster=teacher, student=student)
+            for student in modalities
+            for teacher in modalities
+            if teacher != student
+        ),
+    )

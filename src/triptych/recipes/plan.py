@@ -1,0 +1,165 @@
+"""What `fit` picks, and why: from what the collection holds and what the machine can do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from triptych import config
+from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
+from triptych.manifest.schema import MODALITIES, Manifest
+from triptych.training.pretrain import make_encoders, make_fabric
+from triptych.training.recipe import Clip, Clustering, Encoders, Modality, Recipe
+
+# A modality is used when it can teach: enough clips for clusters, and not a rare exception.
+LEAST_CLIPS = 32
+LEAST_SHARE = 0.2
+CLIPS_PER_CLUSTER = 16
+MOST_CLUSTERS = 256  # the best k for Kinetics in XDC's table 3
+# Without --minutes: clip visits after which small collections here stopped gaining.
+VISITS = 40_000
+MOST_EPOCHS = 200
+PROBE_SECONDS = 1.0
+STEPS_A_ROUND = 75
+LEAST_ROUNDS = 4
+
+
+def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[str]]:
+    """A recipe for the collection and the machine; ``overrides`` win. Epochs are still to set."""
+    clips = len(manifest)
+    counts = {name: int(manifest.has(name).sum()) for name in MODALITIES}
+    modalities = _modalities(counts, clips)
+    k = max(2, min(MOST_CLUSTERS, min(counts[name] for name in modalities) // CLIPS_PER_CLUSTER))
+    large = torch.cuda.is_available()
+    recipe = Recipe(
+        method="xdc" if len(modalities) > 1 else "sdc",
+        modalities=modalities,
+        encoders=Encoders(video="r2plus1d_18", audio="audio_resnet_18") if large else Encoders(),
+        clip=Clip(frames=16, frame_rate=15.0, size=112) if large else Clip(),
+        clustering=Clustering(k=k),
+    )
+    chosen = config.override(recipe, overrides)
+    reasons = [
+        f"modalities {', '.join(chosen.modalities)}: of {clips} clips, "
+        + ", ".join(f"{count} have {name}" for name, count in counts.items()),
+        f"method {chosen.method}",
+        f"{chosen.clustering.k} clusters: one for every {CLIPS_PER_CLUSTER} clips",
+        "encoders "
+        + ", ".join(getattr(chosen.encoders, name) for name in chosen.modalities)
+        + (" on a GPU" if large else " on the CPU"),
+    ]
+    return chosen, reasons
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Clips per second of training and of extracting features."""
+
+    train: float
+    extract: float
+    threads: int = 1
+
+    def seconds_an_epoch(self, clips: int, recipe: Recipe) -> float:
+        """One epoch and its share of a refresh."""
+        return clips / self.train + clips / self.extract / recipe.refresh_every
+
+
+def schedule(clips: int, recipe: Recipe, pace: Pace, seconds: float | None) -> Recipe:
+    """The recipe with as many epochs as ``seconds`` allow; None: as many as are worth it.
+
+    A refresh comes after ``STEPS_A_ROUND`` steps at the earliest, or new heads would learn
+    nothing before they are reset, and a run has several rounds, or nothing would build on them.
+    """
+    steps_an_epoch = -(-clips // recipe.batch)
+    every = max(recipe.refresh_every, -(-STEPS_A_ROUND // steps_an_epoch))
+    recipe = recipe.model_copy(update={"refresh_every": every, "threads": pace.threads})
+    epochs = -(-VISITS // clips)
+    if seconds is not None:
+        spare = seconds - clips / pace.extract
+        epochs = int(spare / pace.seconds_an_epoch(clips, recipe))
+    epochs = max(1, min(MOST_EPOCHS, epochs))
+    every = max(1, min(every, epochs // LEAST_ROUNDS))
+    return recipe.model_copy(update={"epochs": epochs, "refresh_every": every})
+
+
+def measure_pace(manifest: Manifest, recipe: Recipe) -> Pace:
+    """Measured on noise, in a few seconds, with the number of threads that is fastest now.
+
+    On a machine that others use too, threads that wait for each other are slower than one: with
+    two other processes on two cores, 6 clips a second with two threads and 73 with one.
+    """
+    counts = {recipe.threads} if recipe.threads else {1, torch.get_num_threads()}
+    paces = [
+        _pace(manifest, recipe.model_copy(update={"threads": count})) for count in sorted(counts)
+    ]
+    return max(paces, key=lambda pace: pace.train)
+
+
+def _pace(manifest: Manifest, recipe: Recipe) -> Pace:
+    fabric = make_fabric(recipe)
+    encoders = make_encoders(recipe, manifest)
+    batch = {}
+    for name, encoder in encoders.items():
+        encoder.to(fabric.device)
+        batch[name] = _noise(encoder, recipe.batch)
+    parameters = [value for encoder in encoders.values() for value in encoder.parameters()]
+
+    def forward() -> torch.Tensor:
+        with fabric.autocast():
+            return torch.stack(
+                [
+                    encoder(batch[name].to(fabric.device)).float().square().mean()
+                    for name, encoder in encoders.items()
+                ]
+            ).sum()
+
+    def step() -> None:
+        torch.autograd.grad(forward(), parameters)
+        _wait(fabric.device)
+
+    def look() -> None:
+        with torch.no_grad():
+            forward()
+        _wait(fabric.device)
+
+    threads = torch.get_num_threads()
+    return Pace(recipe.batch / _seconds(step), recipe.batch / _seconds(look), threads)
+
+
+def _noise(encoder: Encoder, count: int) -> torch.Tensor:
+    clip = encoder.input
+    if isinstance(clip, VideoInput):
+        shape = (count, clip.frames, clip.size, clip.size, 3)
+        return torch.randint(0, 256, shape, dtype=torch.uint8)
+    if isinstance(clip, AudioInput):
+        return torch.rand(count, clip.samples) - 0.5
+    return torch.ones(count, len(clip.vocabulary))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    """The least time of a call, over a few; the first one is for warming up."""
+    call()
+    least, began = float("inf"), time.monotonic()
+    while time.monotonic() - began < PROBE_SECONDS:
+        start = time.monotonic()
+        call()
+        least = min(least, time.monotonic() - start)
+    return least
+
+
+def _modalities(counts: dict[str, int], clips: int) -> tuple[Modality, ...]:
+    rich = [
+        name
+        for name in MODALITIES
+        if counts[name] >= min(LEAST_CLIPS, clips) and counts[name] >= LEAST_SHARE * clips
+    ]
+    chosen = rich or [max(counts, key=lambda name: counts[name])]
+    return tuple(chosen)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""Everything that a run carries from one step to the next: saved whole, loaded whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from triptych.state.assignments import Assignment
+from triptych.state.checkpoint import part, prefixed
+
+
+@dataclass
+class TrainingState:
+    """Owned by the loop; only the refresh and the step write to it.
+
+    Randomness is not in it: every draw derives its seed from the recipe's and from ``epoch`` and
+    ``step``, so a resumed run has nothing to restore.
+    """
+
+    encoders: nn.ModuleDict
+    heads: nn.ModuleDict
+    optimizers: dict[str, Optimizer]  # "encoders", "heads"
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps finished within this epoch
+    refreshed: int = -1  # the epoch before which the labels were made; -1: never
+    best: float | None = None  # the best label-free score so far
+    totals: dict[str, float] = field(default_factory=dict)  # sums over this epoch's steps
+    health: dict[str, Any] = field(default_factory=dict)  # what the last refresh found
+
+    def model_tensors(self) -> dict[str, Tensor]:
+        """What it takes to use the model: encoders, heads, clusters."""
+        tensors = prefixed("encoders", self.encoders.state_dict())
+        tensors |= prefixed("heads", self.heads.state_dict())
+        for name, assignment in self.assignments.items():
+            tensors |= prefixed(f"assignments.{name}", assignment.tensors())
+        return tensors
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it takes to go on: the model and the optimisers."""
+        tensors = self.model_tensors()
+        for name, optimizer in self.optimizers.items():
+            for index, values in optimizer.state_dict()["state"].items():
+                tensors |= {
+                    f"optimizers.{name}.{index}.{key}": value
+                    for key, value in values.items()
+                    if isinstance(value, Tensor)
+                }
+        return tensors
+
+    def facts(self) -> dict[str, Any]:
+        """The counters, as JSON."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "refreshed": self.refreshed,
+            "best": self.best,
+            "totals": self.totals,
+            "health": self.health,
+            "clusterings": list(self.assignments),
+        }
+
+    def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Take over what ``tensors`` and ``facts`` gave; heads must already have their shapes."""
+        self.encoders.load_state_dict(part(tensors, "encoders"))
+        self.heads.load_state_dict(part(tensors, "heads"))
+        self.assignments = load_assignments(tensors, facts)
+        for name, optimizer in self.optimizers.items():
+            _load_optimizer(optimizer, part(tensors, f"optimizers.{name}"))
+        for name in ("epoch", "step", "refreshed", "best", "totals", "health"):
+            setattr(self, name, facts[name])
+
+
+def load_assignments(tensors: dict[str, Tensor], facts: dict[str, Any]) -> dict[str, Assignment]:
+    """The clusterings of a checkpoint."""
+    return {
+        name: Assignment.from_tensors(part(tensors, f"assignments.{name}"))
+        for name in facts["clusterings"]
+    }
+
+
+def head_shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
+    """(clusters, features) of every head of a checkpoint."""
+    return {
+        name.removesuffix(".weight"): (value.shape[0], value.shape[1])
+        for name, value in part(tensors, "heads").items()
+        if name.endswith(".weight")
+    }
+
+
+def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value.clone()
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def new_heads(shapes: dict[str, tuple[int, int]], seed: int) -> nn.ModuleDict:
+    """Linear heads, weights N(0, 0.01) and biases 0 as DeepCluster resets them."""
+    generator = torch.Generator().manual_seed(seed)
+    heads = nn.ModuleDict()
+    for name, (clusters, features) in shapes.items():
+        head = nn.Linear(features, clusters)
+        nn.init.normal_(head.weight, 0.0, 0.01, generator)
+        nn.init.zeros_(head.bias)
+        heads[name] = head
+    return heads

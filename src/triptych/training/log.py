@@ -1,0 +1,75 @@
+"""What a run reports as it goes: metrics.jsonl, TensorBoard, one line an epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from triptych.atomic import whole_file
+from triptych.progress import say
+
+
+class Log:
+    """Appends one row an epoch. A resumed run drops the rows of epochs that it repeats."""
+
+    def __init__(self, run: Path, epoch: int) -> None:
+        self.path = run / "metrics.jsonl"
+        rows = [row for row in read_metrics(self.path) if row["epoch"] < epoch]
+        with whole_file(self.path) as beside:
+            beside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=epoch)
+
+    def write(self, row: Mapping[str, Any], epochs: int) -> None:
+        """Record an epoch everywhere."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+        for name, value in scalars(row):
+            self.board.add_scalar(name, value, row["epoch"])
+        say(line(row, epochs))
+
+    def close(self) -> None:
+        """Flush TensorBoard's events."""
+        self.board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl; a last line cut short by a kill is left out."""
+    if not path.is_file():
+        return []
+    rows = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def scalars(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a nested row, its name with slashes."""
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            yield from scalars(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and name != "epoch":
+            yield prefix + name, value
+
+
+def line(row: Mapping[str, Any], epochs: int) -> str:
+    """One epoch for the reader of a terminal."""
+    parts = [f"epoch {row['epoch'] + 1}/{epochs}", f"loss {sum(row['loss'].values()):.3f}"]
+    for name, item in row["clusterings"].items():
+        again = item["nmi_previous"]
+        change = "" if again is None else f", NMI to last {again:.2f}"
+        parts.append(f"{name} {item['used']}/{item['k']} clusters{change}")
+    ranks = ", ".join(f"{name} {rank:.0f}" for name, rank in row["effective_rank"].items())
+    parts.append(f"rank {ranks}")
+    parts += [
+        f"{pair} {value:.2f}" for pair, value in row["agreement"].items() if value is not None
+    ]
+    parts.append(f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data")
+    return "  ".join(parts)

@@ -1,0 +1,231 @@
+"""The training loop: refresh, step, save. It is the same for every method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+
+from triptych.atomic import write_table
+from triptych.clips.dataset import ClipLoader, View
+from triptych.embeddings.extract import extract
+from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
+from triptych.methods.method import Method
+from triptych.seeds import derive
+from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import TrainingState
+from triptych.training import health, optimizer
+from triptych.training.log import Log
+from triptych.training.recipe import Recipe
+from triptych.training.refresh import cluster_features, install
+from triptych.training.sampler import Draws, balanced_draws
+from triptych.training.step import BatchStep, train_step
+
+EXTRACT_BATCH = 64
+
+
+@dataclass
+class Loop:
+    """A run in progress. ``description`` is what a checkpoint says beside its tensors."""
+
+    manifest: Manifest
+    recipe: Recipe
+    method: Method
+    state: TrainingState
+    loader: ClipLoader
+    fabric: Fabric
+    out: Path
+    description: dict[str, Any]
+    deadline: float = float("inf")  # on the monotonic clock
+    given: dict[str, Assignment] | None = None  # labels from outside, never refreshed
+    save_every: float = 60.0  # seconds between checkpoints within an epoch
+    log: Log = field(init=False)
+    waited: float = 0.0  # seconds in which training steps waited for data
+    trained: float = 0.0  # seconds of training steps
+    steps: int = 0  # taken by this process
+
+    def __post_init__(self) -> None:
+        self.log = Log(self.out, self.state.epoch)
+        self.steps_an_epoch = -(-len(self.manifest) // self.recipe.batch)
+
+    def run(self) -> bool:
+        """Train until the recipe's last epoch or the deadline; whether all epochs were done."""
+        while self.state.epoch < self.recipe.epochs:
+            if self._refresh_is_due():
+                self.refresh()
+            if not self.train_epoch():
+                break
+        trained = self.state.refreshed < self.state.epoch or self.state.step
+        if trained and self.given is None:
+            self.refresh()  # only to judge the last weights: the labels made here teach nobody
+        self.log.close()
+        return self.state.epoch >= self.recipe.epochs
+
+    def _refresh_is_due(self) -> bool:
+        state = self.state
+        if state.step > 0 or state.refreshed == state.epoch:
+            return False
+        if self.given is not None:
+            return state.refreshed < 0
+        return state.refreshed < 0 or state.epoch - state.refreshed >= self.recipe.refresh_every
+
+    def refresh(self) -> None:
+        """New labels from the present weights; the weights that were best so far are kept."""
+        state = self.state
+        if self.given is not None:
+            state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
+            install(state, self.method, self.given, self.recipe, self.fabric.device)
+            return
+        rows = np.arange(len(self.manifest))
+        batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
+        features = extract(
+            state.encoders,  # type: ignore[arg-type]
+            self.loader.batches(batches, View(random=False, seed=0)),
+            len(rows),
+            self.fabric,
+        )
+        seed = derive(self.recipe.seed, "clusters", state.epoch)
+        found, inertia = cluster_features(self.method, features, self.recipe.clustering, seed)
+        state.health = health.examine(features, state.assignments, found, inertia)
+        self._keep_if_best()
+        health.alarm(state.health)
+        install(state, self.method, found, self.recipe, self.fabric.device)
+        self._write_assignments()
+
+    def _keep_if_best(self) -> None:
+        state = self.state
+        score = health.score(state.health)
+        state.health["best"] = False
+        if state.epoch == 0:
+            self._save("initial", self.state.model_tensors())
+        elif score is not None and (state.best is None or score > state.best):
+            state.best = score
+            state.health["best"] = True
+            # With the heads and clusters that these weights were trained on, not the new ones.
+            self._save("best", self.state.model_tensors())
+
+    def train_epoch(self) -> bool:
+        """One pass of balanced draws from where the state says; False when time ran out.
+
+        At least one step is taken however late it is: what is left then is always a model.
+        """
+        state, began = self.state, time.monotonic()
+        draws = self._draws()
+        first, saved = state.step, began
+        steps = self.recipe.epochs * self.steps_an_epoch
+        for batch, weights in self._batches(draws, first):
+            place = state.epoch * self.steps_an_epoch + state.step
+            rates = self.recipe.optimisation
+            optimizer.set_rate(state.optimizers.values(), optimizer.factor(place, steps, rates))
+            torch.manual_seed(derive(self.recipe.seed, "step", state.epoch, state.step))
+            self._step(batch, weights)
+            state.step += 1
+            self.steps += 1
+            if time.monotonic() > self.deadline:
+                self._save("last", state.tensors())
+                self._account(began)
+                return False
+            if time.monotonic() - saved > self.save_every:
+                self._save("last", state.tensors())
+                saved = time.monotonic()
+        self._finish_epoch(self._account(began), first)
+        return True
+
+    def _account(self, began: float) -> float:
+        """Add an epoch, or the part of it that was trained, to the sums; its seconds."""
+        seconds = time.monotonic() - began
+        self.waited += self.loader.waited
+        self.trained += seconds
+        return seconds
+
+    def _draws(self) -> Draws:
+        labels = {}
+        for edge in self.method.teaches:
+            known = self.state.assignments[edge.cluster].labels
+            labels[edge.head] = np.where(self.manifest.has(edge.student), known, -1)
+        seed = derive(self.recipe.seed, "draws", self.state.epoch)
+        return balanced_draws(labels, self.steps_an_epoch * self.recipe.batch, seed)
+
+    def _batches(self, draws: Draws, first: int) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
+        size = self.recipe.batch
+        spans = [slice(i * size, (i + 1) * size) for i in range(first, self.steps_an_epoch)]
+        rows: list[npt.NDArray[np.int64]] = [draws.rows[span] for span in spans]
+        view = View(random=True, seed=derive(self.recipe.seed, "view", self.state.epoch))
+        # A pass that goes on in the middle draws its crops from where it stopped.
+        batches = self.loader.batches(rows, view, first * size)
+        for batch, span in zip(batches, spans, strict=True):
+            weights = {
+                edge: torch.from_numpy(values[span]) for edge, values in draws.weights.items()
+            }
+            yield batch, weights
+
+    def _step(self, batch: Any, weights: dict[str, torch.Tensor]) -> None:
+        smoothing = self.recipe.optimisation.label_smoothing
+        step = BatchStep(self.method, self.state, batch, weights, self.fabric.device, smoothing)
+        try:
+            terms = train_step(step, self.fabric)
+        except FloatingPointError as error:
+            raise health.Collapse(
+                f"epoch {self.state.epoch + 1}: the loss is not finite ({error}); "
+                "lower optimisation.rate, or set precision=32-true"
+            ) from None
+        for name, value in terms.items():
+            self.state.totals[name] = self.state.totals.get(name, 0.0) + value
+
+    def _finish_epoch(self, seconds: float, first: int) -> None:
+        state, steps = self.state, self.steps_an_epoch
+        row = {
+            "epoch": state.epoch,
+            "step": (state.epoch + 1) * steps,
+            "loss": {name: value / steps for name, value in state.totals.items()},
+            "learning_rate": state.optimizers["encoders"].param_groups[0]["lr"],
+            "clips_per_second": (steps - first) * self.recipe.batch / seconds,
+            "data_wait": self.loader.waited / seconds,
+            "seconds": seconds,
+            **state.health,
+        }
+        state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
+        self._save("last", state.tensors())
+        self.log.write(row, self.recipe.epochs)
+
+    def _save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
+        facts = {**self.description, "state": self.state.facts()}
+        facts["weights"] = checkpoint.weights_hash(tensors)
+        checkpoint.save(self.out / "checkpoints" / f"{name}.safetensors", tensors, facts)
+
+    def _write_assignments(self) -> None:
+        import pyarrow as pa
+
+        columns = {"clip_id": self.manifest.table["clip_id"]}
+        for name, assignment in self.state.assignments.items():
+            columns[name] = pa.array(assignment.labels)
+        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}.parquet"
+        write_table(path, pa.table(columns))
+
+
+def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors and counters of a run to go on with; refuses a changed recipe or collection."""
+    tensors, facts = checkpoint.load(path)
+    for key, what in (("manifest", "collection"), ("recipe", "recipe")):
+        if facts[key] != description[key]:
+            raise UserError(
+                f"{path}: made with another {what} ({_difference(facts[key], description[key])}); "
+                "resume with the same, or start anew from its weights with --init"
+            )
+    return tensors, facts["state"]
+
+
+def _difference(old: Any, new: Any, prefix: str = "") -> str:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{prefix} {old} became {new}".strip()
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return ", ".join(_difference(old.get(key), new.get(key), prefix + key) for key in changed)

@@ -1,0 +1,237 @@
+"""``pretrain``: a manifest and a recipe to a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from triptych import config
+from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
+from triptych.encoders import build
+from triptych.encoders.encoder import Encoder, Input, TextInput
+from triptych.encoders.text import build_vocabulary
+from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
+from triptych.methods.method import Method, declare
+from triptych.seeds import derive
+from triptych.state import checkpoint
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import TrainingState, head_shapes, new_heads
+from triptych.training import optimizer
+from triptych.training.loop import Loop, resume_state
+from triptych.training.recipe import Recipe
+
+CALIBRATION_CLIPS = 1024
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a run left: ``checkpoint`` is the one to use, ``finished`` false after a deadline."""
+
+    run: Path
+    checkpoint: Path
+    sha256: str
+    epochs: int
+    finished: bool
+    clips_per_second: float
+    data_wait: float
+
+
+def pretrain(
+    manifest: Manifest,
+    recipe: Recipe,
+    out: Path,
+    source: ClipSource,
+    *,
+    resume: bool = False,
+    init: Path | None = None,
+    workers: int = 0,
+    deadline: float = float("inf"),
+    method: Method | None = None,
+    given: dict[str, Assignment] | None = None,
+    save_every: float = 60.0,
+) -> Pretrained:
+    """Train ``recipe`` on ``manifest`` and leave the run in ``out``.
+
+    ``resume`` goes on with the run in ``out`` and refuses a changed recipe or collection; ``init``
+    starts anew from the encoder weights of a checkpoint. ``deadline`` is on the monotonic clock.
+    ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay. A
+    checkpoint is saved after every epoch and, within one, every ``save_every`` seconds.
+    """
+    method = method or declare(recipe.method, recipe.modalities)
+    _check(manifest, method)
+    last = out / "checkpoints" / "last.safetensors"
+    if last.exists() and not resume:
+        raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
+    if resume and init:
+        raise UserError("--resume goes on with a run, --init starts one: name one of them")
+    fabric = make_fabric(recipe)
+    encoders = make_encoders(recipe, manifest)
+    description = describe(recipe, method, encoders, manifest)
+    state = new_state(encoders, recipe, fabric)
+    loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
+    if resume and last.exists():
+        tensors, facts = resume_state(last, description)
+        _take_over(state, tensors, facts, method, recipe, fabric)
+    else:
+        config.save(recipe, out / "recipe.json")
+        if init:
+            _start_from(state, init)
+        else:
+            calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
+    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline)
+    loop.given, loop.save_every = given, save_every
+    finished = loop.run()
+    return _outcome(loop, finished)
+
+
+def _outcome(loop: Loop, finished: bool) -> Pretrained:
+    chosen = checkpoint.of_run(loop.out)
+    seconds = max(loop.trained, 1e-9)
+    return Pretrained(
+        run=loop.out,
+        checkpoint=chosen,
+        sha256=checkpoint.load(chosen)[1]["weights"],
+        epochs=loop.state.epoch,
+        finished=finished,
+        clips_per_second=loop.steps * loop.recipe.batch / seconds,
+        data_wait=loop.waited / seconds,
+    )
+
+
+def make_fabric(recipe: Recipe) -> Fabric:
+    """One device: a GPU where there is one; bf16 where the hardware computes in it."""
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    precision = recipe.precision
+    if precision == "auto":
+        if torch.cuda.is_available():
+            fast = torch.cuda.is_bf16_supported()
+        else:
+            fast = torch.cpu._is_avx512_bf16_supported()
+        precision = "bf16-mixed" if fast else "32-true"
+    # It announces the precision at every start; the log of the run has it.
+    logging.getLogger("lightning.fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    return Fabric(accelerator="auto", devices=1, precision=precision)
+
+
+def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
+    """The encoder of every modality of the recipe, initialised from its seed."""
+    inputs: dict[str, Input] = {
+        "video": recipe.clip.video_input(),
+        "audio": recipe.clip.audio_input(),
+    }
+    if "text" in recipe.modalities:
+        texts = [text for text in manifest.column("text") if text]
+        inputs["text"] = TextInput(build_vocabulary(texts, recipe.clip.vocabulary))
+    return {
+        name: build.build(
+            getattr(recipe.encoders, name), name, inputs[name], derive(recipe.seed, "encoder", name)
+        )
+        for name in recipe.modalities
+    }
+
+
+def inputs_of(encoders: dict[str, Encoder]) -> dict[str, Input]:
+    """The form in which each encoder wants its clips."""
+    return {name: encoder.input for name, encoder in encoders.items()}
+
+
+def calibrate(encoders: dict[str, Encoder], loader: ClipLoader, seed: int, fabric: Fabric) -> None:
+    """Set BatchNorm's statistics from clips, without labels or gradients.
+
+    A fresh network in evaluation mode would otherwise normalise by mean 0 and deviation 1, and
+    the first clusters would be made of features that no training step ever sees.
+    """
+    for name, encoder in encoders.items():
+        rows = np.flatnonzero(loader.manifest.has(name))
+        chosen = np.random.default_rng(seed).permutation(rows)[:CALIBRATION_CLIPS]
+        batches = [part for part in np.split(chosen, range(64, len(chosen), 64)) if len(part) > 1]
+        passes = loader.batches(batches, View(random=False, seed=seed))
+        with torch.no_grad(), fabric.autocast():
+            update_bn(_inputs(passes, name), encoder, fabric.device)
+
+
+def _inputs(batches: Iterable[ClipBatch], modality: str) -> Iterator[Tensor]:
+    for batch in batches:
+        present = batch.present[modality]
+        if present.sum() > 1:
+            yield batch.inputs[modality][present]
+
+
+def describe(
+    recipe: Recipe, method: Method, encoders: dict[str, Encoder], manifest: Manifest
+) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors: enough to use it without the run's folder."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "method": method.name,
+        "clusters": {cluster.name: list(cluster.of) for cluster in method.clusters},
+        "teaches": [asdict(edge) for edge in method.teaches],
+        "encoders": {
+            name: build.describe(getattr(recipe.encoders, name), encoder)
+            for name, encoder in encoders.items()
+        },
+        "manifest": manifest.digest,
+    }
+
+
+def _check(manifest: Manifest, method: Method) -> None:
+    for modality in method.modalities:
+        if not manifest.has(modality).any():
+            raise UserError(
+                f"modalities: no clip of the collection has {modality}; leave it out of modalities"
+            )
+
+
+def new_state(encoders: dict[str, Encoder], recipe: Recipe, fabric: Fabric) -> TrainingState:
+    """The state before the first refresh: encoders and their optimiser, no heads, no labels."""
+    modules = nn.ModuleDict(encoders).to(fabric.device)
+    rates = recipe.optimisation
+    return TrainingState(
+        encoders=modules,
+        heads=nn.ModuleDict(),
+        optimizers={"encoders": optimizer.build(modules.parameters(), rates.rate, rates)},
+    )
+
+
+def _take_over(
+    state: TrainingState,
+    tensors: dict[str, Tensor],
+    facts: dict[str, Any],
+    method: Method,
+    recipe: Recipe,
+    fabric: Fabric,
+) -> None:
+    # In the method's order, in which the optimiser numbered their parameters.
+    shapes = head_shapes(tensors)
+    ordered = {edge.head: shapes[edge.head] for edge in method.teaches if edge.head in shapes}
+    state.heads = new_heads(ordered, 0).to(fabric.device)
+    rates = recipe.optimisation
+    state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)
+    state.load(tensors, facts)
+
+
+def _start_from(state: TrainingState, path: Path) -> None:
+    tensors, _ = checkpoint.load(path)
+    wanted = state.encoders.state_dict()
+    found = checkpoint.part(tensors, "encoders")
+    wrong = [
+        name for name in wanted if name not in found or found[name].shape != wanted[name].shape
+    ]
+    if wrong:
+        raise UserError(
+            f"{path}: its encoders are not those of the recipe ({len(wrong)} of {len(wanted)} "
+            f"tensors differ, first {wrong[0]}); name the same encoders, modalities and vocabulary"
+        )
+    state.encoders.load_state_dict({name: found[name] for name in wanted})

@@ -1,0 +1,91 @@
+"""A recipe: everything that decides what a run learns. It is saved beside the run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from triptych.config import Config
+from triptych.encoders.encoder import AudioInput, VideoInput
+
+Modality = Literal["video", "audio", "text"]
+
+
+class Encoders(Config):
+    """The encoder of each modality: a module of ``triptych.encoders``."""
+
+    video: str = "r2plus1d_small"
+    audio: str = "audio_resnet_small"
+    text: str = "bag_of_words"
+
+
+class Clip(Config):
+    """What an encoder sees of a clip: a window of time, its frames, its sound, its words."""
+
+    frames: int = Field(8, ge=1)
+    frame_rate: float = Field(8.0, gt=0, description="frames per second of video")
+    size: int = Field(64, ge=16, description="height and width in pixels")
+    audio_seconds: float | None = Field(
+        None, gt=0, description="length of the sound; None: as long as the frames"
+    )
+    sample_rate: int = Field(16_000, ge=8_000, description="hertz")
+    vocabulary: int = Field(300, ge=1, description="most frequent words (Rai et al., 3.1.2)")
+
+    def video_input(self) -> VideoInput:
+        """The frames, as an encoder takes them."""
+        return VideoInput(self.frames, self.frame_rate, self.size)
+
+    def audio_input(self) -> AudioInput:
+        """The sound, as an encoder takes it."""
+        return AudioInput(self.sample_rate, self.audio_seconds or self.video_input().seconds)
+
+
+class Clustering(Config):
+    """k-means on features of a deterministic view."""
+
+    k: int = Field(64, ge=2)
+    iterations: int = Field(20, ge=1)
+    starts: int = Field(3, ge=1, description="the start with the least inertia is kept")
+    whiten: bool = Field(True, description="by PCA, so that every direction weighs the same")
+    components: int | None = Field(64, ge=1, description="that PCA keeps; None: all")
+    l2: bool = True
+
+
+class Optimisation(Config):
+    """AdamW with a warm-up and a cosine; the papers' SGD as the other choice."""
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(2e-3, gt=0)
+    head_rate: float = Field(1e-2, gt=0, description="new heads must learn within one round")
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class Recipe(Config):
+    """One run. ``triptych recipes`` lists the named ones; ``key=value`` overrides any field."""
+
+    method: str = "xdc"
+    modalities: tuple[Modality, ...] = ("video", "audio")
+    encoders: Encoders = Encoders()
+    clip: Clip = Clip()
+    clustering: Clustering = Clustering()
+    optimisation: Optimisation = Optimisation()
+    epochs: int = Field(20, ge=1)
+    refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
+    batch: int = Field(32, ge=2)
+    seed: int = Field(0, ge=0)
+    threads: int | None = Field(
+        None, ge=1, description="of the CPU; part of the recipe because sums depend on it in bits"
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+
+    @field_validator("modalities")
+    @classmethod
+    def _distinct(cls, value: tuple[Modality, ...]) -> tuple[Modality, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name one, two or three different modalities")
+        return value

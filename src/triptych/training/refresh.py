@@ -1,0 +1,111 @@
+"""The refresh: features of all clips, clusters of the features, fresh heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from triptych.clustering.kmeans import kmeans
+from triptych.clustering.whiten import Whitening
+from triptych.embeddings.extract import Features
+from triptych.errors import UserError
+from triptych.methods.method import Cluster, Method
+from triptych.seeds import derive
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import TrainingState, new_heads
+from triptych.training import optimizer
+from triptych.training.recipe import Clustering, Recipe
+
+
+def cluster_features(
+    method: Method, features: Mapping[str, Features], recipe: Clustering, seed: int
+) -> tuple[dict[str, Assignment], dict[str, float]]:
+    """Every clustering of the method, and its inertia per clip."""
+    assignments, inertia = {}, {}
+    for cluster in method.clusters:
+        values, present = joined(cluster, features)
+        assignments[cluster.name], inertia[cluster.name] = _cluster(
+            cluster.name, values, present, recipe, derive(seed, cluster.name)
+        )
+    return assignments, inertia
+
+
+def joined(
+    cluster: Cluster, features: Mapping[str, Features]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The features that are clustered, and which clips have all of the modalities they need.
+
+    Several modalities are L2-normalised one by one before they are joined, or the longer vector
+    would decide alone.
+    """
+    parts = [features[modality] for modality in cluster.of]
+    present = np.logical_and.reduce([part.present for part in parts])
+    if len(parts) == 1:
+        return parts[0].values, present
+    normalised = [
+        part.values / np.linalg.norm(part.values, axis=1, keepdims=True).clip(1e-12)
+        for part in parts
+    ]
+    return np.concatenate(normalised, axis=1), present
+
+
+def _cluster(
+    name: str,
+    values: npt.NDArray[np.float32],
+    present: npt.NDArray[np.bool_],
+    recipe: Clustering,
+    seed: int,
+) -> tuple[Assignment, float]:
+    if present.sum() < recipe.k:
+        raise UserError(
+            f"clustering of {name}: {present.sum()} clips have it, but clustering.k={recipe.k}; "
+            f"set clustering.k to {max(2, int(present.sum()) // 8)} or less, or leave {name} out"
+        )
+    used = values[present]
+    if recipe.whiten:
+        whitening = Whitening.fit(used, recipe.components, recipe.l2)
+    else:
+        whitening = Whitening.none(used.shape[1], recipe.l2)
+    found = kmeans(
+        whitening.apply(used),
+        recipe.k,
+        seed=seed,
+        iterations=recipe.iterations,
+        starts=recipe.starts,
+    )
+    labels = np.full(len(present), -1, np.int64)
+    labels[present] = found.labels
+    assignment = Assignment(labels, found.centroids, whitening)
+    assignment.check(present)
+    return assignment, found.inertia / len(used)
+
+
+def install(
+    state: TrainingState,
+    method: Method,
+    assignments: dict[str, Assignment],
+    recipe: Recipe,
+    device: torch.device,
+) -> None:
+    """Make new clusters the labels; reset the heads and their optimiser with them.
+
+    Cluster ids are arbitrary, so the old heads' outputs mean nothing for the new labels; and a
+    head that its optimiser does not know never learns (what befell Rai et al.'s release).
+    """
+    state.assignments = assignments
+    state.refreshed = state.epoch
+    if method.heads == "keep" and len(state.heads):
+        return
+    shapes = {
+        edge.head: (
+            len(assignments[edge.cluster].centroids),
+            int(state.encoders[edge.student].dim),  # type: ignore[arg-type]
+        )
+        for edge in method.teaches
+    }
+    state.heads = new_heads(shapes, derive(recipe.seed, "heads", state.epoch)).to(device)
+    rates = recipe.optimisation
+    state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)

@@ -1,0 +1,47 @@
+"""``search`` and ``evaluate``: what the embeddings are good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def search(
+    work: Annotated[Path, typer.Argument(help="the folder that `triptych fit` wrote")],
+    query: Annotated[str, typer.Argument(help="words, or a file, or FILE#12.5-15 for a span")],
+    top: Annotated[int, typer.Option(min=1, help="how many hits")] = 10,
+    through: Annotated[
+        list[str] | None, typer.Option(help="only by what is in this: video, audio, text")
+    ] = None,
+) -> dict[str, Any]:
+    """Find the clips that a sentence, a sound or a video is about."""
+    from triptych.embeddings.model import Model
+    from triptych.embeddings.table import EmbeddingTable
+    from triptych.explore.query import vectors_of
+    from triptych.explore.search import search as rank
+
+    table = EmbeddingTable.read(work / "embeddings.parquet")
+    model = Model.load(work / "run")
+    hits = rank(table, vectors_of(model, query), top, through=through or ())
+    return {"query": query, "hits": [hit.row() for hit in hits]}
+
+
+def evaluate(
+    what: Annotated[str, typer.Argument(help="knn, linear or clusters")],
+    embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet")],
+    labels: Annotated[Path, typer.Argument(help="CSV: path or clip_id, and label columns")],
+    target: Annotated[str | None, typer.Option(help="the label column")] = None,
+    vector: Annotated[str, typer.Option(help="which vectors")] = "vector_video",
+    level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
+    seed: Annotated[int, typer.Option()] = 0,
+    out: Annotated[Path | None, typer.Option(help="results.json to add to")] = None,
+) -> dict[str, Any]:
+    """Score embeddings against labels, with the protocol and a bootstrap interval over groups."""
+    from triptych.evaluate.evaluate import evaluate as score
+
+    rows = score(
+        embeddings, labels, what=what, vector=vector, target=target, level=level, seed=seed, out=out
+    )
+    return {"table": rows}

@@ -1,0 +1,107 @@
+"""``pretrain``, ``embed`` and ``cluster``: manifest to run to embeddings to clusters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the recipe")
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="folder of the clip cache, made if it is not there")
+]
+Root = Annotated[Path | None, typer.Option(help="where the videos are now, if they have moved")]
+Workers = Annotated[int | None, typer.Option(min=0, help="decoding processes; default: one a core")]
+
+
+def pretrain(
+    manifest: Annotated[Path, typer.Argument(help="manifest.parquet, from `triptych scan`")],
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="folder of the run")] = Path("run"),
+    recipe: Annotated[Path | None, typer.Option(help="recipe.json to start from")] = None,
+    cache: Cache = None,
+    root: Root = None,
+    resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
+    init: Annotated[Path | None, typer.Option(help="start anew from these weights")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="stop by then")] = None,
+    workers: Workers = None,
+) -> dict[str, Any]:
+    """Train encoders on the clips of a manifest; no labels are read."""
+    import time
+
+    from triptych import config
+    from triptych.manifest.schema import Manifest
+    from triptych.training.pretrain import pretrain as train
+    from triptych.training.recipe import Recipe
+    from triptych.training.source import open_source
+
+    deadline = float("inf") if minutes is None else time.monotonic() + minutes * 60
+    start = config.load(Recipe, recipe) if recipe else Recipe()
+    chosen = config.override(start, overrides or [])
+    clips = Manifest.read(manifest, root)
+    source = open_source(clips, chosen.clip, cache, workers=workers)
+    done = train(
+        clips,
+        chosen,
+        out,
+        source,
+        resume=resume,
+        init=init,
+        workers=workers or 0,
+        deadline=deadline,
+    )
+    return {
+        "run": str(done.run),
+        "checkpoint": str(done.checkpoint),
+        "sha256": done.sha256,
+        "epochs": done.epochs,
+        "finished": done.finished,
+        "clips_per_second": round(done.clips_per_second, 1),
+        "data_wait": round(done.data_wait, 4),
+    }
+
+
+def embed(
+    manifest: Annotated[Path, typer.Argument(help="manifest.parquet, from `triptych scan`")],
+    checkpoint: Annotated[Path, typer.Argument(help="a run's folder, or one of its checkpoints")],
+    out: Annotated[Path, typer.Option(help="the table to write")] = Path("embeddings.parquet"),
+    cache: Cache = None,
+    root: Root = None,
+    workers: Workers = None,
+) -> dict[str, Any]:
+    """Turn every clip into vectors with a trained model."""
+    from triptych import config
+    from triptych.embeddings.embed import embed as pass_over
+    from triptych.embeddings.model import Model
+    from triptych.manifest.schema import Manifest
+    from triptych.training.recipe import Recipe
+    from triptych.training.source import open_source
+
+    clips = Manifest.read(manifest, root)
+    model = Model.load(checkpoint)
+    clip = config.validated(Recipe, model.facts["recipe"], str(checkpoint)).clip
+    source = open_source(clips, clip, cache, workers=workers)
+    table = pass_over(clips, model, source, workers=workers or 0)
+    table.write(out)
+    return {
+        "embeddings": str(out),
+        "clips": len(table),
+        "sha256": model.sha256,
+        "vectors": {name: table.vectors(name)[0].shape[1] for name in table.names()},
+    }
+
+
+def cluster(
+    embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet; its clusters are set")],
+    k: Annotated[int | None, typer.Option(help="how many; default: by the number of clips")] = None,
+    out: Annotated[Path | None, typer.Option(help="default: clusters.parquet beside it")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> dict[str, Any]:
+    """Group the clips and name the groups by the words that set them apart."""
+    from triptych.embeddings.clusters import cluster as group
+
+    path = out or embeddings.with_name("clusters.parquet")
+    return {"clusters": str(path), "table": group(embeddings, path, k=k, seed=seed)}

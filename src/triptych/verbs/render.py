@@ -1,0 +1,77 @@
+"""Results for the eye: tables on the terminal, from the same rows that --json prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+MEASURE = ("value", "low", "high")
+
+
+def render(name: str, result: dict[str, Any]) -> None:
+    """Print what the verb ``name`` returned: its tables, then its single values."""
+    console = Console(highlight=False)
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            console.print(table(_rows(name, key, value)))
+    for key, value in result.items():
+        if isinstance(value, list):
+            if not value:
+                console.print(f"{key}: none")
+        else:
+            console.print(Text(f"{key.replace('_', ' ')}: {_text(value)}"))
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Flat rows as a table; every row's keys become columns, in order of first appearance."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    out = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
+        out.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        # Text, not str: file names and captions may hold what Rich takes for markup.
+        out.add_row(*(Text(_text(row.get(column))) for column in columns))
+    return out
+
+
+def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if name == "search" and key == "hits":
+        return [
+            {**row, "start": clock(row["start"]), "end": clock(row["end"]), "score": row["score"]}
+            for row in rows
+        ]
+    return [_measured(row) for row in rows]
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    """``value``, ``low`` and ``high`` in one cell: 0.61 [0.58 0.64]."""
+    if not all(key in row for key in MEASURE):
+        return row
+    rest = {key: value for key, value in row.items() if key not in MEASURE}
+    spread = "" if row["low"] is None else f" [{row['low']:.3f} {row['high']:.3f}]"
+    return {**rest, "value [95 %]": f"{row['value']:.3f}{spread}"}
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a player shows them: 1:02:03.4."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(part)}" for key, part in value.items())
+    return str(value)

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+import torch
+
+from triptych.encoders.build import build, describe, modality_of, names, rebuild
+from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
+from triptych.errors import UsageError
+
+INPUTS: dict[str, Input] = {
+    "video": VideoInput(frames=4, frame_rate=5.0, size=32),
+    "audio": AudioInput(8_000, 0.5),
+    "text": TextInput(("onion", "öl", "don't")),
+}
+SMALL = {"video": "r2plus1d_small", "audio": "audio_resnet_small", "text": "bag_of_words"}
+
+
+def test_encoders_are_found_by_their_modules() -> None:
+    assert {name: modality_of(name) for name in names()} == {
+        "audio_resnet_18": "audio",
+        "audio_resnet_small": "audio",
+        "bag_of_words": "text",
+        "r2plus1d_18": "video",
+        "r2plus1d_small": "video",
+    }
+
+
+@pytest.mark.parametrize("modality", INPUTS)
+def test_weights_come_from_the_seed_alone(modality: str) -> None:
+    before = torch.get_rng_state()
+    torch.rand(1)
+    middle = torch.get_rng_state()
+    one = build(SMALL[modality], modality, INPUTS[modality], seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), middle), "the caller's randomness is left alone"
+    torch.set_rng_state(before)
+    same = build(SMALL[modality], modality, INPUTS[modality], seed=3).state_dict()
+    other = build(SMALL[modality], modality, INPUTS[modality], seed=4).state_dict()
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("modality", INPUTS)
+def test_a_description_in_json_is_enough_to_rebuild(modality: str) -> None:
+    encoder = build(SMALL[modality], modality, INPUTS[modality], seed=3).eval()
+    again = rebuild(json.loads(json.dumps(describe(SMALL[modality], encoder)))).eval()
+    assert again.input == encoder.input
+    again.load_state_dict(encoder.state_dict())
+    clips = {
+        "video": torch.randint(0, 256, (1, 4, 32, 32, 3), dtype=torch.uint8),
+        "audio": torch.rand(1, 4000),
+        "text": torch.tensor([[1.0, 0, 1]]),
+    }
+    torch.testing.assert_close(again(clips[modality]), encoder(clips[modality]))
+
+
+@pytest.mark.parametrize("modality", INPUTS)
+@pytest.mark.parametrize("name", [*SMALL.values(), "r2plus1d_34", "encoder", "text", "build"])
+def test_a_wrong_encoder_is_refused_before_it_is_made(modality: str, name: str) -> None:
+    if SMALL[modality] == name:
+        return
+    with pytest.raises(UsageError) as found:
+        build(name, modality, INPUTS[modality], seed=0)
+    line = str(found.value)
+    assert line.startswith(f"encoders.{modality}={name!r}: ")
+    assert SMALL[modality] in line
+    assert ("it is an encoder of" in line) == (name in SMALL.values())

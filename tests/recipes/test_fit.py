@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import triptych
+from triptych.demo.collection import Collection, make_collection
+from triptych.demo.knobs import Knobs
+from triptych.errors import UserError
+
+SMALL = ["clip.frames=4", "clip.size=32", "clustering.k=4", "epochs=2", "batch=8"]
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    knobs = Knobs(videos=6, steps=6, step_seconds=2.5, width=64, height=48, frame_rate=10.0)
+    return make_collection(tmp_path_factory.mktemp("demo") / "collection", knobs, workers=0)
+
+
+@pytest.fixture(scope="module")
+def work(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    videos = collection.videos
+    (videos / "broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42 and then nothing")
+    out = tmp_path_factory.mktemp("work")
+    triptych.fit(videos, out=out, overrides=SMALL, minutes=2.0, workers=1)
+    return out
+
+
+def test_everything_promised_is_there(work: Path) -> None:
+    names = {path.name for path in work.iterdir()}
+    assert names >= {
+        "manifest.parquet", "problems.parquet", "cache", "run", "embeddings.parquet",
+        "clusters.parquet", "fit.json", "report.html",
+    }  # fmt: skip
+    facts = json.loads((work / "fit.json").read_text())
+    assert facts["finished"]
+    assert facts["epochs"] == 2
+    assert sum(facts["stages"].values()) < 120
+    clips = pq.read_table(work / "embeddings.parquet")
+    assert set(clips["checkpoint"].to_pylist()) == {facts["sha256"]}
+    assert min(clips["cluster"].to_pylist()) >= 0
+    problems = pq.read_table(work / "problems.parquet").to_pylist()
+    assert [row["path"] for row in problems] == ["broken.mp4"]
+
+
+def test_search_by_words_and_by_a_span_say_file_start_and_end(
+    work: Path, collection: Collection
+) -> None:
+    hits = triptych.search(work, "stir the pot", top=3)["hits"]
+    assert len(hits) == 3
+    assert "stir" in hits[0]["text"]
+    video = sorted(collection.videos.glob("*.mp4"))[1]
+    clips = pq.read_table(work / "embeddings.parquet").to_pylist()
+    clip = next(row for row in clips if row["path"] == video.name)
+    # Two epochs of a tiny network hardly tell clips apart: the clip itself must be near the top.
+    found = triptych.search(work, f"{video}#{clip['start']}-{clip['end']}", top=3)["hits"]
+    assert (video.name, clip["start"]) in {(hit["path"], hit["start"]) for hit in found}
+
+
+def test_a_second_fit_in_the_same_folder_is_refused(work: Path, collection: Collection) -> None:
+    with pytest.raises(UserError, match="holds a fit already; --resume"):
+        triptych.fit(collection.videos, out=work)
+
+
+def test_a_finished_fit_resumed_keeps_its_weights(work: Path, collection: Collection) -> None:
+    before = json.loads((work / "fit.json").read_text())["sha256"]
+    again = triptych.fit(
+        collection.videos, out=work, overrides=SMALL, resume=True, minutes=2.0, workers=1
+    )
+    assert again["sha256"] == before
+
+
+def test_a_folder_without_media_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    with pytest.raises(UserError, match="nothing to learn from"):
+        triptych.fit(tmp_path, out=tmp_path / "work")

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from triptych.errors import UsageError
+from triptych.manifest.schema import SCHEMA, Manifest
+from triptych.recipes.plan import Pace, choose, measure_pace, schedule
+from triptych.training.recipe import Clip, Recipe
+
+
+def manifest(clips: int, video: int, audio: int, text: int) -> Manifest:
+    def first(count: int) -> list[bool]:
+        return [i < count for i in range(clips)]
+
+    columns = {
+        "clip_id": [f"{i:016x}" for i in range(clips)],
+        "path": [f"{i}.mp4" for i in range(clips)],
+        "start": np.zeros(clips),
+        "end": np.ones(clips),
+        "text": ["whisk the eggs" if i < text else "" for i in range(clips)],
+        "has_video": first(video),
+        "has_audio": first(audio),
+        "has_text": first(text),
+        "width": np.full(clips, 64),
+        "height": np.full(clips, 64),
+        "fps": np.full(clips, 25.0),
+        "fingerprint": ["0"] * clips,
+    }
+    return Manifest(Path(), pa.table(columns).cast(SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("counts", "modalities", "method"),
+    [
+        ((300, 300, 155, 0), ("video", "audio"), "xdc"),
+        ((300, 300, 300, 290), ("video", "audio", "text"), "xdc"),
+        ((400, 0, 400, 0), ("audio",), "sdc"),
+        ((300, 300, 20, 0), ("video",), "sdc"),  # too little sound to teach
+        ((1000, 1000, 150, 900), ("video", "text"), "xdc"),  # sound is the exception
+        ((3, 3, 0, 0), ("video",), "sdc"),
+    ],
+)
+def test_modalities_that_can_teach_are_used(
+    counts: tuple[int, int, int, int], modalities: tuple[str, ...], method: str
+) -> None:
+    recipe, reasons = choose(manifest(*counts), [])
+    assert (recipe.modalities, recipe.method) == (modalities, method)
+    assert f"of {counts[0]} clips, {counts[1]} have video" in reasons[0]
+
+
+def test_k_grows_with_the_scarcest_modality_and_has_bounds() -> None:
+    assert choose(manifest(320, 320, 160, 0), [])[0].clustering.k == 10
+    assert choose(manifest(5, 5, 0, 0), [])[0].clustering.k == 2
+    assert choose(manifest(9000, 9000, 0, 0), [])[0].clustering.k == 256
+
+
+def test_overrides_win_and_a_wrong_key_names_the_valid_ones() -> None:
+    recipe, _ = choose(manifest(300, 300, 300, 0), ["modalities=video", "method=sdc", "batch=8"])
+    assert (recipe.modalities, recipe.batch) == (("video",), 8)
+    with pytest.raises(UsageError, match=r"'bach' is not a key; did you mean batch\?.*epochs"):
+        choose(manifest(300, 300, 300, 0), ["bach=8"])
+
+
+def test_the_schedule_fits_the_time_and_has_rounds_long_enough_to_learn() -> None:
+    pace = Pace(train=100.0, extract=500.0)
+    recipe = schedule(600, Recipe(), pace, seconds=120.0)
+    assert 0.8 * 120 < recipe.epochs * pace.seconds_an_epoch(600, recipe) <= 120
+    assert recipe.refresh_every * -(-600 // recipe.batch) >= 75
+    assert recipe.epochs // recipe.refresh_every >= 4
+
+
+def test_however_short_the_time_there_is_an_epoch() -> None:
+    recipe = schedule(100_000, Recipe(), Pace(1.0, 10.0), seconds=1.0)
+    assert (recipe.epochs, recipe.refresh_every) == (1, 1)
+
+
+def test_pace_is_measured_for_each_kind_of_input() -> None:
+    recipe = Recipe(modalities=("video", "audio", "text"), clip=Clip(frames=2, size=16), batch=2)
+    pace = measure_pace(manifest(40, 40, 40, 40), recipe)
+    assert pace.extract > pace.train > 0

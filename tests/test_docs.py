@@ -1,0 +1,75 @@
+"""The documentation, held by machine: links lead somewhere, commands exist, tables are current."""
+
+import ast
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from triptych.verbs import MODULES, verb
+from triptych.verbs.declared import methods
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return [body for kind, body in BLOCK.findall(text) if kind == language]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist_with_their_options(page: Path) -> None:
+    for body in blocks(page, "sh"):
+        for line in body.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["triptych"]:
+                check_verb(words[1:])
+            elif words[:3] == ["python", "-m", words[2] if len(words) > 2 else ""]:
+                module = ROOT / (words[2].replace(".", "/"))
+                assert module.is_dir() or module.with_suffix(".py").is_file(), line
+
+
+def check_verb(words: list[str]) -> None:
+    assert words[0] in MODULES, words
+    known = set(inspect.signature(verb(words[0])).parameters) | {"json", "help"}
+    for word in words[1:]:
+        if word.startswith("--"):
+            name = word[2:].split("=")[0].replace("-", "_")
+            assert name in known, f"triptych {words[0]} has no {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_calls_verbs_with_arguments_they_have(page: Path) -> None:
+    for body in blocks(page, "python"):
+        for node in ast.walk(ast.parse(body)):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id == "triptych"
+            ):
+                given = inspect.signature(verb(node.func.attr)).parameters
+                assert {word.arg for word in node.keywords} <= set(given), ast.unparse(node)
+
+
+def test_the_table_of_methods_is_what_the_declarations_say() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    for row in methods()["methods"]:
+        assert f"| {' | '.join(row.values())} |" in page, f"docs/methods.md lacks {row}"
+
+
+def test_the_readme_has_exactly_two_set_up_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^make \w+", text, re.MULTILINE)
+    assert found == ["make demo", "make test"]

@@ -1,0 +1,43 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from triptych.training import optimizer
+from triptych.training.recipe import Optimisation
+
+
+def test_rate_warms_up_linearly_then_follows_half_a_cosine() -> None:
+    recipe = Optimisation(warmup=0.1)
+    rates = [optimizer.factor(step, 100, recipe) for step in range(100)]
+    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert rates[55] == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
+    assert rates[-1] < 0.001
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
+
+
+def test_constant_schedule_stays_at_one_after_the_warm_up() -> None:
+    recipe = Optimisation(schedule="constant", warmup=0.0)
+    assert {optimizer.factor(step, 50, recipe) for step in range(1, 50)} == {1.0}
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_biases_and_batch_norm_are_not_decayed(name: str) -> None:
+    network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    recipe = Optimisation(optimizer=name, weight_decay=0.5)
+    built = optimizer.build(network.parameters(), 0.1, recipe)
+    before = [p.detach().clone() for p in network.parameters()]
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    built.step()
+    changed = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
+    assert changed == [True, False, False, False]
+
+
+def test_set_rate_scales_each_group_s_own_rate() -> None:
+    recipe = Optimisation()
+    pair = [optimizer.build([nn.Parameter(torch.ones(2, 2))], rate, recipe) for rate in (1.0, 3.0)]
+    optimizer.set_rate(pair, 0.5)
+    assert [group["lr"] for each in pair for group in each.param_groups] == [0.5, 0.5, 1.5, 1.5]

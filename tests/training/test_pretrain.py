@@ -1,0 +1,185 @@
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from tests.training.conftest import RECIPE, Small
+from triptych.clips.cache import CachedClips, ClipCache
+from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
+from triptych.state import checkpoint
+from triptych.training import loop, refresh
+from triptych.training.log import read_metrics
+from triptych.training.pretrain import pretrain
+from triptych.training.recipe import Recipe
+from triptych.training.source import spec_of
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def train(manifest: Path, cache: Path, out: Path, recipe: Recipe, resume: bool) -> None:
+    torch.set_num_threads(1)
+    clips = Manifest.read(manifest)
+    source = CachedClips(ClipCache.open(cache, clips, spec_of(recipe.clip)))
+    pretrain(clips, recipe, out, source, resume=resume, save_every=0.0)
+
+
+def kill_at(place: str, count: int) -> None:
+    """Make the ``count``-th call of a function the process's last."""
+    module, name = {"step": (loop, "train_step"), "cluster": (refresh, "kmeans")}.get(
+        place, (checkpoint, "save_file")
+    )
+    real: Callable[..., Any] = getattr(module, name)
+    calls = 0
+
+    def counted(*args: Any, **keywords: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == count:
+            if place == "save":  # with half a file written
+                Path(args[1]).write_bytes(b"half a checkpoint")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **keywords)
+
+    setattr(module, name, counted)
+
+
+def train_and_die(
+    manifest: Path, cache: Path, out: Path, recipe: Recipe, resume: bool, kill: tuple[str, int]
+) -> None:
+    kill_at(*kill)
+    train(manifest, cache, out, recipe, resume)
+
+
+@pytest.fixture(scope="module")
+def saved(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("manifest") / "manifest.parquet"
+    small.manifest.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def unbroken(saved: Path, small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken")
+    process = SPAWN.Process(target=train, args=(saved, small.cache, out, RECIPE, False))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return out
+
+
+def tensors(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return checkpoint.load(run / "checkpoints" / f"{name}.safetensors")[0]
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        [("step", 1), ("step", 5), ("save", 3)],
+        [("cluster", 4), ("save", 1), ("step", 2)],
+    ],
+    ids=["mid-epoch", "mid-refresh"],
+)
+def test_killed_and_resumed_ends_in_the_same_bits(
+    saved: Path, small: Small, unbroken: Path, tmp_path: Path, kills: list[tuple[str, int]]
+) -> None:
+    for kill in kills:
+        process = SPAWN.Process(
+            target=train_and_die, args=(saved, small.cache, tmp_path, RECIPE, True, kill)
+        )
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    process = SPAWN.Process(target=train, args=(saved, small.cache, tmp_path, RECIPE, True))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    for name in ("last", "best", "initial"):
+        one, other = tensors(unbroken, name), tensors(tmp_path, name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    untimed = [
+        [{key: row[key] for key in ("epoch", "loss", "clusterings")} for row in read_metrics(path)]
+        for path in (unbroken / "metrics.jsonl", tmp_path / "metrics.jsonl")
+    ]
+    assert untimed[0] == untimed[1]
+
+
+def test_what_a_run_leaves_can_be_read(unbroken: Path, small: Small) -> None:
+    rows = read_metrics(unbroken / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert all(0 <= row["data_wait"] <= 1 for row in rows)
+    labels = pq.read_table(unbroken / "assignments" / "epoch_0002.parquet")
+    assert labels.column_names == ["clip_id", "video", "audio", "text"]
+    assert labels["clip_id"].to_pylist() == small.manifest.table["clip_id"].to_pylist()
+    assert json.loads((unbroken / "recipe.json").read_text())["batch"] == RECIPE.batch
+    assert list((unbroken / "tensorboard").glob("events*"))
+    assert not list(unbroken.rglob("*.part"))
+
+
+def test_training_lowers_the_loss_on_labels_that_stay(small: Small, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 12, "refresh_every": 12})
+    pretrain(small.manifest, recipe, tmp_path, small.source)
+    losses = [sum(row["loss"].values()) for row in read_metrics(tmp_path / "metrics.jsonl")]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: Path) -> None:
+    changed = RECIPE.model_copy(update={"seed": 7})
+    with pytest.raises(UserError, match=r"another recipe \(seed 0 became 7\).*--init"):
+        pretrain(small.manifest, changed, unbroken, small.source, resume=True)
+    fewer = small.manifest.select(range(len(small.manifest) - 1))
+    with pytest.raises(UserError, match="another collection"):
+        pretrain(fewer, RECIPE, unbroken, small.source, resume=True)
+
+
+def test_a_run_is_not_overwritten(small: Small, unbroken: Path) -> None:
+    with pytest.raises(UserError, match="holds a run already; --resume"):
+        pretrain(small.manifest, RECIPE, unbroken, small.source)
+
+
+def test_init_starts_anew_from_weights(small: Small, unbroken: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 1, "seed": 3})
+    best = unbroken / "checkpoints" / "best.safetensors"
+    pretrain(small.manifest, recipe, tmp_path, small.source, init=best)
+    started = checkpoint.part(tensors(tmp_path, "initial"), "encoders")
+    given = checkpoint.part(tensors(unbroken, "best"), "encoders")
+    assert all(torch.equal(started[name], given[name]) for name in given)
+    wrong = RECIPE.model_copy(update={"modalities": ("video", "audio"), "seed": 4})
+    text_only = RECIPE.model_copy(update={"modalities": ("text",), "method": "sdc", "epochs": 1})
+    pretrain(small.manifest, text_only, tmp_path / "text", small.source)
+    with pytest.raises(UserError, match="its encoders are not those of the recipe"):
+        pretrain(
+            small.manifest,
+            wrong,
+            tmp_path / "wrong",
+            small.source,
+            init=tmp_path / "text" / "checkpoints" / "last.safetensors",
+        )
+
+
+def test_a_deadline_ends_the_run_with_a_usable_checkpoint(small: Small, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 10_000})
+    done = pretrain(small.manifest, recipe, tmp_path, small.source, deadline=time.monotonic() + 2.0)
+    assert not done.finished
+    assert done.checkpoint.is_file()
+
+
+def test_a_modality_that_no_clip_has_is_refused(small: Small, tmp_path: Path) -> None:
+    table = small.manifest.table
+    silent = Manifest(
+        small.manifest.root,
+        table.set_column(
+            table.column_names.index("has_audio"), "has_audio", [[False] * len(table)]
+        ),
+    )
+    with pytest.raises(UserError, match="no clip of the collection has audio"):
+        pretrain(silent, RECIPE, tmp_path, small.source)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from triptych.embeddings.extract import Features
+from triptych.errors import UserError
+from triptych.methods.method import Cluster, declare
+from triptych.state.training_state import TrainingState
+from triptych.training import optimizer
+from triptych.training.recipe import Clustering, Recipe
+from triptych.training.refresh import cluster_features, install, joined
+
+
+class Toy(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.weight = nn.Parameter(torch.ones(dim, dim))
+
+
+def blobs(clips: int, dim: int, groups: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    centres = generator.normal(size=(groups, dim)) * 5
+    members = generator.integers(0, groups, clips)
+    return (centres[members] + generator.normal(size=(clips, dim))).astype(np.float32), members
+
+
+def features(present: np.ndarray | None = None) -> dict[str, Features]:
+    everywhere = np.ones(90, bool)
+    video, _ = blobs(90, 6, 3, 0)
+    audio, _ = blobs(90, 5, 4, 1)
+    return {
+        "video": Features(video, everywhere),
+        "audio": Features(audio, everywhere if present is None else present),
+    }
+
+
+def test_a_clip_that_lacks_the_modality_gets_no_label_and_no_other_gap_appears() -> None:
+    present = np.arange(90) % 3 > 0
+    method = declare("xdc", ("video", "audio"))
+    found, _ = cluster_features(method, features(present), Clustering(k=4, components=4), 0)
+    assert ((found["audio"].labels >= 0) == present).all()
+    assert (found["video"].labels >= 0).all()
+
+
+def test_separate_groups_are_found() -> None:
+    video, members = blobs(300, 6, 3, 7)
+    everywhere = np.ones(300, bool)
+    method = declare("sdc", ("video",))
+    found, _ = cluster_features(
+        method, {"video": Features(video, everywhere)}, Clustering(k=3, whiten=False, l2=False), 0
+    )
+    pairs = set(zip(found["video"].labels.tolist(), members.tolist(), strict=True))
+    assert len(pairs) == 3
+
+
+def test_joined_features_weigh_modalities_alike_whatever_their_scale() -> None:
+    given = features()
+    loud = {**given, "audio": Features(given["audio"].values * 1000, given["audio"].present)}
+    both = Cluster("both", of=("video", "audio"))
+    assert np.allclose(joined(both, given)[0], joined(both, loud)[0], atol=1e-6)
+
+
+def test_fewer_clips_than_clusters_is_refused_in_a_sentence() -> None:
+    present = np.arange(90) < 3
+    with pytest.raises(UserError, match=r"clustering of audio: 3 clips .* clustering.k=4; set"):
+        cluster_features(declare("xdc", ("video", "audio")), features(present), Clustering(k=4), 0)
+
+
+def test_a_refresh_gives_new_heads_that_their_optimiser_knows() -> None:
+    # Rai et al. built optimisers before they replaced the heads: the new ones never learned.
+    method = declare("xdc", ("video", "audio"))
+    recipe = Recipe(clustering=Clustering(k=4, components=4))
+    encoders = nn.ModuleDict({"video": Toy(6), "audio": Toy(5)})
+    rates = recipe.optimisation
+    state = TrainingState(
+        encoders, nn.ModuleDict(), {"encoders": optimizer.build(encoders.parameters(), 1, rates)}
+    )
+    found, _ = cluster_features(method, features(), recipe.clustering, 0)
+    install(state, method, found, recipe, torch.device("cpu"))
+    for _ in range(2):
+        old = dict(state.heads.named_parameters())
+        old_optimizer = state.optimizers["heads"]
+        state.epoch += 1
+        install(state, method, found, recipe, torch.device("cpu"))
+        known = {id(p) for g in state.optimizers["heads"].param_groups for p in g["params"]}
+        assert known == {id(p) for p in state.heads.parameters()}
+        assert state.optimizers["heads"] is not old_optimizer
+        assert state.optimizers["heads"].state_dict()["state"] == {}
+        weights = [n for n in old if n.endswith("weight")]
+        new = dict(state.heads.named_parameters())
+        assert all((old[name] != new[name]).any() for name in weights)
+        assert new["audio_teaches_video.weight"].shape == (4, 6)

@@ -1,0 +1,86 @@
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from triptych.clips.dataset import ClipBatch
+from triptych.clustering.whiten import Whitening
+from triptych.methods.method import Teach, declare
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import TrainingState, new_heads
+from triptych.training import optimizer
+from triptych.training.recipe import Optimisation
+from triptych.training.step import BatchStep, train_step
+
+
+class Linear(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.layer = nn.Linear(3, dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+def step_of(present: list[bool]) -> BatchStep:
+    method = declare("xdc", ("video", "audio"))
+    torch.manual_seed(0)
+    encoders = nn.ModuleDict({"video": Linear(4), "audio": Linear(5)})
+    heads = new_heads({"audio_teaches_video": (3, 4), "video_teaches_audio": (2, 5)}, 0)
+    rates = Optimisation()
+    state = TrainingState(
+        encoders,
+        heads,
+        {
+            "encoders": optimizer.build(encoders.parameters(), 0.1, rates),
+            "heads": optimizer.build(heads.parameters(), 0.1, rates),
+        },
+    )
+    none = Whitening.none(1)
+    centroids = torch.zeros(3, 1).numpy()
+    audio = torch.tensor([0, 1, 2, 0]).masked_fill(~torch.tensor(present), -1)
+    state.assignments = {
+        "video": Assignment(torch.tensor([0, 1, 1, 0]).numpy(), centroids[:2], none),
+        "audio": Assignment(audio.numpy(), centroids, none),
+    }
+    inputs = torch.randn(4, 3)
+    batch = ClipBatch(
+        torch.arange(4),
+        {"video": inputs, "audio": inputs.clone()},
+        {"video": torch.ones(4, dtype=torch.bool), "audio": torch.tensor(present)},
+    )
+    weights = {edge.head: torch.ones(4) for edge in method.teaches}
+    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0)
+
+
+def test_a_clip_without_sound_neither_teaches_nor_learns_by_sound() -> None:
+    step = step_of([True, True, False, True])
+    assert step.labels(Teach("audio", "video")).tolist() == [0, 1, -1, 0]  # it does not teach
+    assert step.labels(Teach("video", "audio")).tolist() == [0, 1, -1, 0]  # it does not learn
+    loud = step_of([True, True, False, True])
+    loud.batch.inputs["audio"][2] = 1e6  # what would be there must not matter
+    fabric = Fabric(accelerator="cpu", devices=1)
+    assert train_step(step, fabric) == train_step(loud, fabric)
+    for one, other in zip(
+        step.state.encoders.parameters(), loud.state.encoders.parameters(), strict=True
+    ):
+        assert (one == other).all()
+
+
+def test_both_encoders_and_every_head_learn() -> None:
+    step = step_of([True] * 4)
+    modules = {**dict(step.state.encoders.items()), **dict(step.state.heads.items())}
+    before = {name: [p.clone() for p in module.parameters()] for name, module in modules.items()}
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    for name, module in modules.items():
+        assert any(
+            (old != new).any() for old, new in zip(before[name], module.parameters(), strict=True)
+        ), name
+
+
+def test_xdc_shares_no_gradient_between_encoders() -> None:
+    step = step_of([True] * 4)
+    loss = step.method.loss(step)["audio_teaches_video"]
+    loss.backward()
+    assert all(p.grad is None for p in step.state.encoders["audio"].parameters())
+    assert any(p.grad is not None for p in step.state.encoders["video"].parameters())

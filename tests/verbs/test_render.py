@@ -1,0 +1,74 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.verbs.render import clock, render
+
+
+def shown(capsys: pytest.CaptureFixture[str], name: str, result: dict[str, Any]) -> list[list[str]]:
+    render(name, result)
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0:00.0"),
+        (9.96, "0:10.0"),
+        (59.96, "1:00.0"),
+        (62.34, "1:02.3"),
+        (3599.97, "1:00:00.0"),
+        (3723.4, "1:02:03.4"),
+    ],
+)
+def test_times_are_those_of_a_player(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@given(seconds=st.floats(0, 1e6))
+def test_a_time_can_be_read_back(seconds: float) -> None:
+    total = 0.0
+    for part in clock(seconds).split(":"):
+        total = total * 60 + float(part)
+    assert math.isclose(total, seconds, abs_tol=0.0501)
+
+
+def test_a_measured_value_carries_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"metric": "top1", "value": 0.61, "low": 0.58, "high": 0.641, "seeds": 3},
+        {"metric": "nmi", "value": 0.2, "low": None, "high": None, "seeds": 1},
+    ]
+    lines = shown(capsys, "evaluate", {"table": rows})
+    assert lines[0] == ["metric", "seeds", "value", "[95", "%]"]
+    assert lines[1] == ["top1", "3", "0.610", "[0.580", "0.641]"]
+    assert lines[2] == ["nmi", "1", "0.200"]
+
+
+def test_hits_have_times_and_file_names_are_no_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hit = {"path": "[bold]a[/x].mp4", "start": 62.0, "end": 65.5, "score": 0.5, "text": "cut"}
+    lines = shown(capsys, "search", {"query": "cut [i]", "hits": [hit]})
+    assert lines[1] == ["[bold]a[/x].mp4", "1:02.0", "1:05.5", "0.500", "cut"]
+    assert lines[-1] == ["query:", "cut", "[i]"]
+
+
+def test_rows_may_differ_and_empty_tables_say_none(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(
+        capsys,
+        "scan",
+        {"files": [], "clips": 3, "finished": True, "out": None, "vectors": {"a": 2}},
+    )
+    assert lines == [
+        ["files:", "none"],
+        ["clips:", "3"],
+        ["finished:", "yes"],
+        ["out:"],
+        ["vectors:", "a", "2"],
+    ]
+    lines = shown(capsys, "x", {"t": [{"a": 1}, {"b": ["y", "z"]}]})
+    assert lines[0] == ["a", "b"]
+    assert lines[2] == ["y,", "z"]
