@@ -1,5 +1,7 @@
 """Small media files whose every frame says its own number, made for a test."""
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,10 +10,20 @@ import av
 import numpy as np
 import pyarrow as pa
 
+from triptych.clips.files import FileClip, Read, ReadClip
 from triptych.manifest.schema import SCHEMA, Manifest, clip_id, fingerprint
 
 BITS = 8
 SIDE = 64
+
+
+class FragileReader(ReadClip):
+    """A decoder that one file brings down."""
+
+    def __call__(self, clip: FileClip) -> Read:
+        if clip.path.name == "silent.mp4":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().__call__(clip)
 
 
 def numbered(number: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
@@ -70,14 +82,14 @@ def write_video(
 def write_sound(
     out: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray, rate: int, at: int
 ) -> None:
-    fifo = av.AudioFifo()
-    frame = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
-    frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
-    fifo.write(frame)
+    stream.codec_context.time_base = Fraction(1, rate)
     size = stream.codec_context.frame_size or 1024
-    for piece in fifo.read_many(size) + [fifo.read(0, partial=True)]:
-        if piece is not None:
-            out.mux(stream.encode(piece))
+    for first in range(0, len(sound), size):
+        piece = sound[None, first : first + size].astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = at + first
+        out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
 
 

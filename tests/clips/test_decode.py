@@ -58,25 +58,32 @@ def test_random_times_give_what_decoding_everything_gives(data: Path, name: str)
         check()
 
 
+UNEVEN = [i * 40 + (i * i * 7) % 33 + (3000 if i > 60 else 0) for i in range(100)]
+
+
+def x264(parameters: str) -> dict[str, str]:
+    return {"crf": "8", "x264-params": parameters}
+
+
 CASES = {
-    "b-frames": ("mp4", EVEN, {"options": {"crf": "8", "bf": "3", "b-pyramid": "strict", "g": "24"}}),
-    "open-gop": ("mkv", EVEN, {"options": {"crf": "8", "x264-params": "open-gop=1:keyint=12:bframes=3"}}),
-    "open-gop-mp4": ("mp4", EVEN, {"options": {"crf": "8", "x264-params": "open-gop=1:keyint=12:bframes=3"}}),
-    "hevc": ("mp4", EVEN, {"codec": "libx265", "options": {"crf": "8", "x265-params": "keyint=20:log-level=none"}}),
-    "variable-rate": ("mkv", [i * 40 + (i * i * 7) % 33 + (3000 if i > 60 else 0) for i in range(100)], {}),
+    "b-frames": ("mp4", EVEN, {"options": x264("bframes=3:b-pyramid=strict:keyint=24")}),
+    "open-gop": ("mkv", EVEN, {"options": x264("open-gop=1:keyint=12:bframes=3")}),
+    "open-gop-mp4": ("mp4", EVEN, {"options": x264("open-gop=1:keyint=12:bframes=3")}),
+    "hevc": ("mp4", EVEN, {"codec": "libx265", "options": {"x265-params": "keyint=20:crf=8"}}),
+    "variable-rate": ("mkv", UNEVEN, {}),
     "variable-rate-mp4": ("mp4", [i * i for i in range(100)], {}),
     "late-start": ("mkv", [5_000 + t for t in EVEN], {}),
-    "transport-stream": ("ts", EVEN, {"options": {"crf": "8", "bf": "2", "g": "25"}}),
-    "no-index-mpg": ("mpg", EVEN, {"codec": "mpeg2video", "options": {"g": "15", "bf": "2", "qmin": "1", "qmax": "3"}}),
-    "fragments": ("mp4", EVEN, {"muxer": {"movflags": "frag_keyframe+empty_moov"}, "options": {"crf": "8", "g": "20"}}),
+    "transport-stream": ("ts", EVEN, {"options": x264("bframes=2:keyint=25")}),
+    "no-index": ("mpg", EVEN, {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}}),
+    "fragments": ("mp4", EVEN, {"muxer": {"movflags": "frag_keyframe+empty_moov"}}),
     "ten-bit": ("mkv", EVEN, {"pix_fmt": "yuv420p10le"}),
-    "gray": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "gray", "options": {}}),
-    "alpha": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "yuva420p", "options": {}}),
-    "rgb": ("avi", EVEN, {"codec": "ffv1", "pix_fmt": "bgr0", "options": {}}),
-    "full-range": ("avi", EVEN, {"codec": "mjpeg", "pix_fmt": "yuvj420p", "options": {"qmin": "1", "qmax": "2"}}),
+    "gray": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "gray"}),
+    "alpha": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "yuva420p"}),
+    "rgb": ("avi", EVEN, {"codec": "ffv1", "pix_fmt": "bgr0"}),
+    "full-range": ("avi", EVEN, {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
     "interlaced": ("mkv", EVEN, {"options": {"crf": "8", "flags": "+ilme+ildct"}}),
     "odd-size": ("mkv", EVEN, {"pix_fmt": "yuv444p", "picture": lambda n: numbered(n, 51, 77)}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +200,12 @@ def test_seeks_that_fail_cost_time_only(data: Path, monkeypatch: pytest.MonkeyPa
 def test_a_long_gap_is_sought_over(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sought: list[int] = []
     seek = decode.Media.seek
-    monkeypatch.setattr(
-        decode.Media, "seek", lambda *a: sought.append(a[1]) or seek(*a)  # type: ignore[func-returns-value]
-    )  # fmt: skip
+
+    def noted(media: decode.Media, tick: int, stream: object) -> bool:
+        sought.append(tick)
+        return seek(media, tick, stream)
+
+    monkeypatch.setattr(decode.Media, "seek", noted)
     with VideoReader(data / "containers/video/demo.mp4") as video:
         video.frames([1.0, 50.0], 16, 16)
         assert len(sought) == 2
@@ -221,7 +231,7 @@ def test_a_file_cut_short_is_not_stretched(data: Path, tmp_path: Path) -> None:
     with VideoReader(cut) as video:
         place = np.searchsorted(times, 10.00001, "right") - 1
         np.testing.assert_array_equal(video.frames([10.0], 32, 32)[0], pictures[place])
-        with pytest.raises(DecodeError, match="3 of 3 frames between 55.00 s and 56.00 s"):
+        with pytest.raises(DecodeError, match="3 of 3 frames between 55"):
             video.frames([55.0, 55.5, 56.0], 32, 32)
 
 

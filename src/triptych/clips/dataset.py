@@ -201,12 +201,14 @@ class ClipLoader:
         def items() -> Iterator[FileClip]:
             count = draw
             for number, chosen in enumerate(rows):
-                started[number] = self._empty(chosen)
+                started[number] = batch = self._empty(chosen)
                 wanted = [self._clip(int(r), view, count + i) for i, r in enumerate(chosen)]
                 count += len(chosen)
                 missing[number] = sum(bool(clip.modalities) for clip in wanted)
                 for place, clip in enumerate(wanted):
-                    self._clear(started[number], place, clip.modalities)
+                    for name in set(self._media) - set(clip.modalities):
+                        batch.inputs[name][place] = 0
+                for place, clip in enumerate(wanted):
                     if clip.modalities:
                         places.append((number, place, int(chosen[place])))
                         yield clip
@@ -234,10 +236,6 @@ class ClipLoader:
         return FileClip(
             self.source.file(row), *self.source.span(row), wanted, view.placement(draw, row)
         )
-
-    def _clear(self, batch: ClipBatch, place: int, wanted: tuple[str, ...]) -> None:
-        for name in set(self._media) - set(wanted):
-            batch.inputs[name][place] = 0
 
     def _take(self, batch: ClipBatch, place: int, row: int, result: Result[Read]) -> None:
         """Put what a process read into its place."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -28,9 +27,11 @@ from triptych.errors import UserError
 Frames = npt.NDArray[np.uint8]
 
 SLACK = 1e-5  # seconds; times come from sums of floats and may miss a frame's own time by a hair
+PAST_END = 1.0  # seconds after its last frame that a video still shows it
 STALE = 0.5  # seconds; an older frame does not stand in for those that do not decode
 BACK = (0.0, 1.0, 4.0, 16.0, 64.0)  # seconds further back that a seek which landed late tries
 SKIP_AHEAD = 2.0  # seconds; over a longer gap a seek may pay
+READ_FAILURES = 8  # in a row; a reader finds its way again behind a damaged stretch
 LOOKAHEAD = 17  # packets; H.264 and HEVC reorder at most 16
 SKIPPABLE = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # decoders that can pass over B-frames
 # One scaling thread per frame; older releases have no such argument and use one.
@@ -79,12 +80,18 @@ class Media:
         self.container.close()
 
     def packets(self, stream: Any) -> Iterator[Any]:
-        """The packets of a stream from here on; ends at the end or where reading fails."""
+        """The packets of a stream from here on; ends at the end or where reading keeps failing."""
         self.fresh = False
-        with suppress(av.FFmpegError):
-            for packet in self.container.demux(stream):
-                if packet.size:  # the empty one at the end would flush the decoder
-                    yield packet
+        failures = 0
+        while failures < READ_FAILURES:
+            try:
+                for packet in self.container.demux(stream):
+                    failures = 0
+                    if packet.size:  # the empty one at the end would flush the decoder
+                        yield packet
+                return
+            except av.FFmpegError:
+                failures += 1
 
     def seek(self, tick: int, stream: Any) -> bool:
         """Seek to a keyframe near ``tick`` in the stream's time base; False where that fails."""
@@ -147,7 +154,8 @@ class VideoReader:
         """The frame on screen at each time, uint8 RGB (T, height, width, 3).
 
         Times are seconds since the file's first timestamp, in any order; before the first frame it
-        is the first, after the last the last. Raises DecodeError where most of them do not decode.
+        is the first, after the last the last. Raises DecodeError where most of them do not decode,
+        or lie over a second after the end.
         """
         moments = np.asarray(times, np.float64)
         order = np.argsort(moments, kind="stable")
@@ -177,7 +185,9 @@ class VideoReader:
         run: _Run | None = None
         shown: tuple[Any, Frames] | None = None
         for place, tick in enumerate(ticks):
-            if run is None or (tick - run.here > reach and self._key_within(run.here, tick)):
+            if run is None or (
+                not run.over and tick - run.here > reach and self._key_within(run.here, tick)
+            ):
                 run = self._start(ticks[place:])
             frame, stale = run.at(tick)
             if shown is None or frame is not shown[0]:
@@ -266,6 +276,8 @@ class _Run:
         self._skipping = True  # unknown: an earlier run may have left it so
         self._stale = STALE / reader._tick
         self._interval = round(1 / (float(reader._stream.average_rate or 25) * reader._tick)) or 1
+        self._past = PAST_END / reader._tick
+        self.over = False  # the packets have come to their end
         self._ticks = ticks
         self._failed: list[int] = []  # presentation times of packets that do not decode
         self._decoded = self._decode(packets, key)
@@ -283,13 +295,17 @@ class _Run:
         return self._now[0]
 
     def at(self, tick: int) -> tuple[Any, bool]:
-        """The latest frame shown no later than ``tick``; whether a failure made it stale."""
+        """The latest frame shown no later than ``tick``; whether it is stale.
+
+        Stale is a frame that stands where others do not decode, or long after the last one.
+        """
         while self._next is not None and self._next[0] <= tick:
             self._now = self._next
             self._next = next(self._decoded, None)
         pts, frame = self._now
-        stale = tick - pts > self._stale and any(pts < bad <= tick for bad in self._failed)
-        return frame, stale
+        if self.over and self._next is None:
+            return frame, tick - pts - (getattr(frame, "duration", 0) or 0) > self._past
+        return frame, tick - pts > self._stale and any(pts < bad <= tick for bad in self._failed)
 
     def _decode(self, packets: Iterator[Any], key: int | None) -> Iterator[tuple[int, Any]]:
         """(presentation time, frame), ascending."""
@@ -328,6 +344,7 @@ class _Run:
                     insort(near, new.pts)
                     if len(near) > 12 * LOOKAHEAD:
                         del near[: -4 * LOOKAHEAD]
+        self.over = not ahead
         yield from self._send(None)
 
     def _needs(self, pts: int, near: list[int]) -> bool:
