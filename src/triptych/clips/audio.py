@@ -17,7 +17,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from triptych.clips.decode import DecodeError, Media
+from triptych.clips.media import DecodeError, Media
 
 Samples = npt.NDArray[np.float32]
 
@@ -34,7 +34,11 @@ class AudioReader:
         """Open a file, or share one that is open; raises DecodeError where it has no sound."""
         self.media = path if isinstance(path, Media) else Media(path)
         self._owned = not isinstance(path, Media)
-        self._bind()
+        try:
+            self._bind()
+        except DecodeError:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> AudioReader:
         return self
