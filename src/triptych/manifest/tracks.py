@@ -233,7 +233,8 @@ class SoundTrack(Track):
         )
 
 
-def _samples(frame: Any) -> npt.NDArray[Any]:
+def samples_of(frame: Any) -> npt.NDArray[Any]:
+    """A decoded frame's samples as FFmpeg holds them: (channels, n), or (1, n * channels)."""
     channels = frame.layout.nb_channels
     if not frame.format.is_planar or channels <= MOST_PLANES:
         return np.asarray(frame.to_ndarray())
@@ -245,7 +246,7 @@ def _samples(frame: Any) -> npt.NDArray[Any]:
 
 
 def _peak(frame: Any) -> float:
-    samples = _samples(frame)
+    samples = samples_of(frame)
     if samples.dtype.kind == "f":
         return float(np.nan_to_num(np.abs(samples), nan=0.0, posinf=1.0).max(initial=0.0))
     if samples.dtype.kind == "u":
