@@ -83,6 +83,7 @@ class Loop:
         state = self.state
         if self.given is not None:
             state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
+            self._save("initial", state.model_tensors())
             install(state, self.method, self.given, self.recipe, self.fabric.device)
             return
         rows = np.arange(len(self.manifest))
@@ -125,7 +126,8 @@ class Loop:
         for batch, weights in self._batches(draws, first):
             place = state.epoch * self.steps_an_epoch + state.step
             rates = self.recipe.optimisation
-            optimizer.set_rate(state.optimizers.values(), optimizer.factor(place, steps, rates))
+            # The heads' own rate stays: in the last rounds too, new ones have to learn at once.
+            optimizer.set_rate(state.optimizers["encoders"], optimizer.factor(place, steps, rates))
             torch.manual_seed(derive(self.recipe.seed, "step", state.epoch, state.step))
             self._step(batch, weights)
             state.step += 1

@@ -36,8 +36,7 @@ def factor(step: int, steps: int, recipe: Optimisation) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def set_rate(optimizers: Iterable[Optimizer], multiplier: float) -> None:
+def set_rate(optimizer: Optimizer, multiplier: float) -> None:
     """Set every group's rate to its base rate times ``multiplier``."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["base_rate"] * multiplier
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_rate"] * multiplier

@@ -1,0 +1,14 @@
+"""Every benchmark that needs no data of the user's: `make bench`.
+
+Those on real clips take a folder: benchmarks.decoding --data, benchmarks.memory, and
+benchmarks.real_data.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+for name in ("kmeans", "training", "manifest_growth"):
+    sys.argv = [name]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
