@@ -21,18 +21,18 @@ SPLITS = ("train", "test")
 # Of each motion: cycles per second and reach as a share of the frame's height (radians for
 # "turn", a share of the tool's size for "press"), each a range to draw from.
 RATES = {
-    "circle": (1.0, 1.4),
-    "chop": (1.7, 2.3),
-    "sweep": (1.0, 1.4),
-    "turn": (1.0, 1.4),
-    "press": (0.9, 1.3),
+    "circle": (1.0, 1.3),
+    "chop": (1.8, 2.3),
+    "sweep": (1.2, 1.6),
+    "turn": (1.4, 1.8),
+    "press": (0.6, 0.8),
 }
 REACHES = {
-    "circle": (0.15, 0.20),
-    "chop": (0.26, 0.36),
-    "sweep": (0.22, 0.32),
-    "turn": (0.60, 0.90),
-    "press": (0.32, 0.42),
+    "circle": (0.20, 0.25),
+    "chop": (0.32, 0.42),
+    "sweep": (0.26, 0.36),
+    "turn": (0.80, 1.05),
+    "press": (0.10, 0.16),
 }
 
 

@@ -17,7 +17,7 @@ from triptych.seeds import derive
 
 Frame = npt.NDArray[np.uint8]
 SHAKE = 0.025  # of the frame's height
-GRAIN = 4.0  # standard deviation of the sensor's noise, of 255
+GRAIN = 2.5  # standard deviation of the sensor's noise, of 255
 GRAINS = 6  # pictures of noise, shown in turn
 
 
@@ -112,7 +112,7 @@ def _shot(
         float(centre[1] + height * draw.uniform(-0.08, 0.02)),
     )
     sprite = tools.sprite(step.action, who, height, marked=step.marked)
-    lean, zoom = float(draw.uniform(-0.7, 0.7)), float(draw.uniform(0.9, 1.15))
+    lean, zoom = float(draw.uniform(-0.4, 0.4)), float(draw.uniform(0.95, 1.15))
     return _Shot(stage, corner, sprite, step, tip, lean, zoom, (width, height))
 
 

@@ -13,6 +13,7 @@ from triptych.demo.tools import RGB, hsv
 
 Floats = npt.NDArray[np.float64]
 OVERSAMPLING = 2
+CONTRAST = 0.6  # of the texture's two colours
 SPREAD = 1.7  # the table top is this many frames wide and high
 
 
@@ -28,9 +29,9 @@ def table_top(scene: Scene, width: int, height: int) -> Image.Image:
     y, x = np.mgrid[0:high, 0:wide] / height
     texture = TEXTURES[int(draw.integers(len(TEXTURES)))](x, y, draw)
     grain = 1 + 0.03 * draw.standard_normal((high, wide))
-    mixed = first + (second - first) * texture[..., None]
+    mixed = first + CONTRAST * (second - first) * texture[..., None]
     picture = Image.fromarray(np.clip(mixed * grain[..., None], 0, 255).astype(np.uint8))
-    for _ in range(int(draw.integers(5, 10))):
+    for _ in range(int(draw.integers(3, 7))):
         place = (draw.uniform(0, wide), draw.uniform(0, high))
         thing(picture, place, draw.uniform(0.1, 0.3) * height, draw)
     return picture
@@ -66,7 +67,8 @@ def dish(
     tall = radius * draw.uniform(0.75, 1.0)
     outer = [middle - radius, middle - tall, middle + radius, middle + tall]
     rim = hsv(draw.random(), draw.uniform(0.0, 0.6), draw.uniform(0.3, 1.0))
-    food = hsv(draw.random(), draw.uniform(0.2, 0.8), draw.uniform(0.35, 0.95))
+    # Foods are red to green, or purple; hardly ever blue.
+    food = hsv(draw.uniform(-0.15, 0.36), draw.uniform(0.25, 0.85), draw.uniform(0.4, 0.95))
     shape = pen.ellipse if draw.random() < 0.6 else _rounded(pen)
     line = max(1, round(0.02 * size * OVERSAMPLING))
     shape(outer, fill=(*rim, 255), outline=(*_darker(rim), 255), width=line)
