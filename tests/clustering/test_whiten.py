@@ -56,5 +56,7 @@ def test_what_cannot_be_whitened_is_refused() -> None:
         Whitening.fit(np.eye(4, dtype="f4"), 0)
 
 
-def test_a_row_of_zeros_stays_zero() -> None:
-    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], "f4")), [[0.6, 0.8], [0, 0]])
+def test_unit_scales_one_vector_and_rows_of_them_and_leaves_zeros() -> None:
+    np.testing.assert_allclose(unit(np.array([3, 4], np.float32)), [0.6, 0.8])
+    rows = np.array([[3, 4], [0, 0]], np.float32)
+    np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0]])

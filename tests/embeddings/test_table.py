@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.embeddings.table import EmbeddingTable, unit
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest, clip_id
 
@@ -94,9 +94,3 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path: Path) -> None:
         EmbeddingTable.read(tmp_path / "manifest.parquet")
     with pytest.raises(UserError, match="have no vector_audio; they have none"):
         EmbeddingTable.build(manifest(2), {}, "c").vectors("vector_audio")
-
-
-def test_unit_scales_one_vector_and_rows_of_them_and_leaves_zeros() -> None:
-    np.testing.assert_allclose(unit(np.array([3, 4], np.float32)), [0.6, 0.8])
-    rows = np.array([[3, 4], [0, 0]], np.float32)
-    np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0]])

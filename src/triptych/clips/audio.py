@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.clips.media import DecodeError, Media
+from triptych.manifest.tracks import samples_of
 
 Samples = npt.NDArray[np.float32]
 
@@ -167,7 +168,7 @@ def _lay(out: Samples, run: list[Samples], shifts: list[float], low: int) -> Non
 
 def _mono(frame: Any) -> Samples:
     """The mean of a frame's channels as float32, shape (samples,)."""
-    values = frame.to_ndarray()
+    values = samples_of(frame)
     channels = frame.layout.channels
     if not frame.format.is_planar:
         values = values.reshape(-1, len(channels)).T

@@ -164,6 +164,9 @@ class ClipLoader:
             words = [encode(str(self._words[row]), self._text.vocabulary) for row in index]
             inputs["text"] = torch.from_numpy(np.stack(words) if words else np.empty((0, 0)))
         present = {name: torch.from_numpy(self._has[name][index]) for name in self._inputs}
+        if self._text is not None:
+            # Words that the vocabulary lacks say nothing: all such clips would be one cluster.
+            present["text"] &= inputs["text"].any(dim=1)
         return ClipBatch(torch.from_numpy(index), inputs, present)
 
     def _fill(self, batch: ClipBatch, place: int, row: int, placement: Placement) -> None:

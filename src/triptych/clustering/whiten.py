@@ -87,9 +87,9 @@ class Whitening:
 
 
 def unit(x: Floats) -> Floats:
-    """Each row of ``x`` [N, D] at unit length; a row of zeros stays zero."""
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    scaled: Floats = np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
+    """Vectors [..., D] at unit length; zeros stay zeros."""
+    lengths = np.linalg.norm(x, axis=-1, keepdims=True)
+    scaled: Floats = np.divide(x, lengths, out=np.zeros(x.shape, np.float32), where=lengths > 0)
     return scaled
 
 

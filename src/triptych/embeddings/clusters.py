@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from triptych.atomic import write_table
 from triptych.clustering.kmeans import kmeans
+from triptych.clustering.whiten import unit
 from triptych.embeddings.naming import clock, distinctive_words, names
-from triptych.embeddings.table import EmbeddingTable, unit
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 
 EXEMPLARS = 6

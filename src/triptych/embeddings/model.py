@@ -20,8 +20,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
-from triptych.embeddings.table import unit
 from triptych.encoders.build import rebuild
 from triptych.encoders.encoder import Encoder, TextInput
 from triptych.encoders.text import encode, tokens

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from triptych.clips.decode import DecodeError, Media
-from triptych.clips.files import read_audio, read_video
-from triptych.clips.sample import CENTRE, ClipSpec, crop_into
+from triptych.clips.audio import AudioReader
+from triptych.clips.decode import DecodeError, Media, VideoReader
+from triptych.clips.sample import CENTRE, ClipSpec, crop_into, frame_times
+from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
-from triptych.embeddings.table import unit
 from triptych.encoders.encoder import AudioInput, VideoInput
 from triptych.errors import UserError
 from triptych.manifest.facts import SILENCE
@@ -126,15 +126,20 @@ def _frames(
     media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
 ) -> npt.NDArray[np.uint8]:
     spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
-    out = np.empty((len(windows), clip.frames, clip.size, clip.size, 3), np.uint8)
-    for window, begin in zip(out, windows, strict=True):
-        crop_into(window, read_video(media, float(begin), end, spec), CENTRE)
-    return out
+    times = np.concatenate([frame_times(float(begin), spec, end) for begin in windows])
+    with VideoReader(media) as video:
+        frames = video.frames(times, spec.store_size, spec.store_size)
+    out = np.empty((len(times), clip.size, clip.size, 3), np.uint8)
+    crop_into(out, frames, CENTRE)
+    return out.reshape(len(windows), clip.frames, clip.size, clip.size, 3)
 
 
 def _sounds(
     media: Media, clip: AudioInput, windows: npt.NDArray[np.float64], end: float
 ) -> npt.NDArray[np.float32]:
-    return np.stack(
-        [read_audio(media, float(at), end, clip.seconds, clip.sample_rate) for at in windows]
-    )
+    out = np.zeros((len(windows), clip.samples), np.float32)
+    with AudioReader(media) as audio:
+        for row, begin in zip(out, windows.tolist(), strict=True):
+            sound = audio.samples(begin, min(end, begin + clip.seconds), clip.sample_rate)
+            row[: len(sound)] = sound[: len(row)]
+    return out

@@ -145,12 +145,6 @@ class EmbeddingTable:
         return cls(root or Path(info["root"]), table.replace_schema_metadata(None), info)
 
 
-def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Vectors (..., dim) scaled to length 1; zeros stay zeros."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
-
-
 def _lists(
     name: str, values: npt.NDArray[np.float32], present: npt.NDArray[np.bool_], count: int
 ) -> pa.FixedSizeListArray:

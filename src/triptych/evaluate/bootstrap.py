@@ -77,13 +77,12 @@ def agreement(
     spread of the draws about their own mean is laid around the value.
     """
     _, group = np.unique(np.asarray(groups), return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(group))[:-1])
-    value = statistic(np.arange(len(group)))
+    rows = np.arange(len(group))
+    value = statistic(rows)
     found = np.array(
         [
-            statistic(np.concatenate([np.repeat(members[g], times[g]) for g in times.nonzero()[0]]))
-            for block in _times(len(members), seed, draws)
+            statistic(np.repeat(rows, times[group]))
+            for block in _times(group.max() + 1, seed, draws)
             for times in block.astype(np.int64)
         ]
     )

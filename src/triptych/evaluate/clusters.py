@@ -37,7 +37,9 @@ def compare(
             f"none of the {len(clusters)} labelled clips is in a cluster; run `triptych cluster` "
             "on these embeddings first"
         )
-    found, truth, sources = clusters[placed], labels[placed], groups[placed]
+    found, sources = clusters[placed], groups[placed]
+    # As numbers: every draw sorts them for every measure.
+    classes, truth = np.unique(labels[placed], return_inverse=True)
     measures = [
         Measure(metric, *_interval(score, found, truth, sources, seed, draws), len(found))
         for metric, score in METRICS.items()
@@ -46,7 +48,7 @@ def compare(
         "n": len(found),
         "n_without_cluster": int(np.count_nonzero(~placed)),
         "n_clusters": len(np.unique(found)),
-        "n_classes": len(np.unique(truth)),
+        "n_classes": len(classes),
         "nmi": "arithmetic mean of the entropies; ami likewise, less what chance gives",
         "purity": "over clips; *_mean_of_clusters: each cluster in use counts once",
         "entropy": "nats; of the labels within a cluster",
@@ -61,7 +63,7 @@ def compare(
 def _interval(
     score: Callable[..., float],
     found: NDArray[np.int64],
-    truth: Strings,
+    truth: NDArray[np.int64],
     groups: Strings,
     seed: int,
     draws: int,

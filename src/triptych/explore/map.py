@@ -9,7 +9,8 @@ import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from triptych.embeddings.table import EmbeddingTable, unit
+from triptych.clustering.whiten import unit
+from triptych.embeddings.table import EmbeddingTable
 from triptych.seeds import derive
 
 MOST = 2_500  # t-SNE's time grows faster than the clips, and dots hide each other

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from triptych.embeddings.table import EmbeddingTable, unit
+from triptych.clustering.whiten import unit
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 

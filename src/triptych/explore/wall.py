@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from triptych.clustering.whiten import unit
 from triptych.embeddings.clusters import Clusters
 from triptych.embeddings.naming import clock
-from triptych.embeddings.table import EmbeddingTable, unit
+from triptych.embeddings.table import EmbeddingTable
 from triptych.explore.map import Map
 from triptych.explore.thumbnails import Wish, picture
 from triptych.seeds import derive

@@ -42,21 +42,28 @@ class Video:
     def fps(self) -> float:
         """Average frames per second, from the first frame to the last."""
         length = float(self.times[-1] - self.times[0])
-        return (len(self.times) - 1) / length if length > 0 else 0.0
+        if length > 0:
+            return (len(self.times) - 1) / length
+        return 1 / (self.end - float(self.times[0]))
 
     @property
     def intervals(self) -> Times:
         """Seconds from each frame to the next, shape (frames - 1,)."""
         return np.diff(self.times)
 
+    @property
+    def usual(self) -> float:
+        """The interval that is most in the middle, in seconds; 0 for a single frame."""
+        ordered = np.sort(self.intervals)
+        return float(ordered[(len(ordered) - 1) // 2]) if len(ordered) else 0.0
+
     def irregular(self) -> float:
         """The share of the intervals between frames that differ from the usual one."""
         intervals = self.intervals
         if len(intervals) < 2:
             return 0.0
-        usual = float(np.median(intervals))
-        allowed = max(1.5 * self.tick, ROUNDING_SECONDS) + JITTER * usual
-        return float(np.mean(np.abs(intervals - usual) > allowed))
+        allowed = max(1.5 * self.tick, ROUNDING_SECONDS) + JITTER * self.usual
+        return float(np.mean(np.abs(intervals - self.usual) > allowed))
 
     @property
     def variable(self) -> bool:
@@ -70,8 +77,7 @@ class Video:
         if len(intervals) < 2:
             return None
         at = int(np.argmax(intervals))
-        usual = float(np.median(intervals))
-        if intervals[at] < max(HOLE_SECONDS, HOLE_INTERVALS * usual):
+        if intervals[at] < max(HOLE_SECONDS, HOLE_INTERVALS * self.usual):
             return None
         return float(self.times[at]), float(self.times[at + 1])
 
@@ -127,6 +133,7 @@ class Facts:
     still: bool  # its only picture is a still one, such as the cover of an album
     cut_short: str | None  # how we know that its end is missing
     broken_off: str | None  # why reading stopped before the end
+    strays: int = 0  # packets whose times leap so far that they cannot be true
 
     @property
     def end(self) -> float:

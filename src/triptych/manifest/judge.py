@@ -50,6 +50,8 @@ def _damage(facts: Facts) -> str | None:
             parts.append(f"{video.flawed} of {total} video frames decode with errors")
     if sound and sound.failed:
         parts.append(f"{sound.failed} of {sound.good + sound.failed} sound packets do not decode")
+    if facts.strays:
+        parts.append(f"the times of {facts.strays} packets cannot be true")
     if facts.broken_off:
         parts.append(f"reading stops at {facts.end:.1f} s ({facts.broken_off})")
     return "; ".join(parts) or None
@@ -89,10 +91,12 @@ def _unevenness(video: Video | None) -> str | None:
     if video is None:
         return None
     if video.variable:
-        usual = 1000 * float(sorted(video.intervals)[len(video.intervals) // 2])
         return (
             f"{100 * video.irregular():.0f} % of the intervals between frames differ from the "
-            f"usual {usual:.1f} ms; {video.fps:.2f} frames per second on average"
+            f"usual {1000 * video.usual:.1f} ms; {video.fps:.2f} frames per second on average"
         )
     hole = video.hole()
-    return f"no frame between {hole[0]:.2f} and {hole[1]:.2f} s" if hole else None
+    if hole is None:
+        return None
+    usual = f"elsewhere one every {1000 * video.usual:.1f} ms"
+    return f"no frame between {hole[0]:.2f} and {hole[1]:.2f} s, {usual}"

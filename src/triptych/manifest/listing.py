@@ -40,17 +40,20 @@ class Listing:
 
 
 def list_folder(root: Path, leave_out: Path | None = None) -> Listing:
-    """Everything below ``root`` except hidden files and folders, and the folder ``leave_out``.
+    """Everything below ``root`` except hidden files and folders, and Triptych's own results.
 
+    Those are the folder ``leave_out`` and any other that holds a manifest.
     Links are followed, unless they lead back to a folder above them. Raises UserError if there is
     no such folder or nothing in it.
     """
-    if not root.exists():
+    if not os.path.exists(root):
         raise UserError(f"{root}: no such folder; give the folder that holds the videos")
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"{root}: a file, not a folder; give the folder that holds it")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"{root}: you may not read this folder; change its permissions")
+    try:
+        os.listdir(root)
+    except OSError as error:
+        raise UserError(f"{root}: cannot look into this folder ({error.strerror})") from None
     listing = Listing()
     _walk(root, "", (), leave_out.resolve() if leave_out else None, listing)
     if not (listing.media or listing.captions or listing.problems):
@@ -82,8 +85,9 @@ def _walk(
         return
     for entry in entries:
         name = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.is_dir():
-            if entry.name.startswith(".") or Path(entry.path).resolve() == leave_out:
+        if os.path.isdir(entry.path):  # unlike entry.is_dir(), false for a link to itself
+            own = os.path.isfile(os.path.join(entry.path, "manifest.parquet"))
+            if entry.name.startswith(".") or own or Path(entry.path).resolve() == leave_out:
                 continue
             _walk(Path(entry.path), name, (*above, identity), leave_out, listing)
         else:
@@ -115,13 +119,15 @@ def _trouble(path: Path, name: str) -> tuple[str, str] | None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if path.is_symlink():
+        if os.path.islink(path):
             return "unreadable", f"a link that leads nowhere ({error.strerror})"
         return "unreadable", f"cannot be read: {error.strerror}"
     if not stat.S_ISREG(mode):
         return "not-media", "a pipe, socket or device, not a file"
-    if not os.access(path, os.R_OK):
-        return "unreadable", "you may not read it; change its permissions"
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return "unreadable", f"cannot be read: {error.strerror}"
     if _spelt(name) != name:
         return "unreadable", "its name is not valid UTF-8; rename it"
     return None

@@ -11,11 +11,15 @@ from av.stream import Disposition
 
 from triptych.manifest import ending
 from triptych.manifest.facts import Facts
-from triptych.manifest.tracks import SoundTrack, Track, VideoTrack, WordTrack
+from triptych.manifest.tracks import Clock, SoundTrack, Track, VideoTrack, WordTrack
 
 Check = Literal["sample", "full"]
 # These demuxers make a film of a picture or of a text file.
 NO_RECORDING = {"tty", "image2", "ico", "srt", "webvtt", "ass"}
+# Lists of other files, or of addresses: FFmpeg would wait for those that do not come.
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"[Reference]")
+# Reading from a local file never takes this long, unless something is waited for.
+STALL_SECONDS = 30.0
 # And these formats may hold one picture or a film.
 MOVING_PICTURES = {"gif", "apng"}
 
@@ -41,10 +45,16 @@ def probe(path: Path, check: Check = "sample") -> Facts:
 
 
 def _open(path: Path) -> Any:
-    """Open as a local file and nothing else: a playlist reaches no network."""
+    """Open as a local file and nothing else: a playlist reaches no other file and no network."""
+    with path.open("rb") as file:
+        if file.read(16).removeprefix(b"\xef\xbb\xbf").startswith(PLAYLISTS):
+            raise NotMedia("a playlist, not a recording")
     try:
         container = av.open(
-            str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
+            str(path),
+            options={"protocol_whitelist": "file"},
+            metadata_errors="ignore",
+            timeout=STALL_SECONDS,
         )
     except (FFmpegError, ValueError) as error:
         cut = ending.unfinished_mp4(path)
@@ -61,14 +71,14 @@ def _read(path: Path, everything: bool) -> tuple[Facts, bool]:
     """What is in the file, and whether enough was decoded to be content with it."""
     with _open(path) as container:
         first = container.start_time
-        origin = first / av.time_base if first is not None else 0.0
+        clock = Clock(first / av.time_base if first is not None else 0.0)
         pictures, voices = (_best(container, kind) for kind in ("video", "audio"))
         cover = pictures is not None and bool(pictures.disposition & Disposition.attached_pic)
-        video = VideoTrack(pictures, origin, everything) if pictures and not cover else None
-        sound = SoundTrack(voices, origin) if voices else None
+        video = VideoTrack(pictures, clock, everything) if pictures and not cover else None
+        sound = SoundTrack(voices, clock) if voices else None
         if video is None and sound is None:
             raise NotMedia("it holds no stream of pictures or sound that can be decoded")
-        words = [WordTrack(s, origin) for s in container.streams.subtitles if s.codec_context]
+        words = [WordTrack(s, clock) for s in container.streams.subtitles if s.codec_context]
         broken_off = _demux(container, [t for t in (video, sound, *words) if t is not None])
         cut_short = _cut_short(path, container, video, sound, words)
         seen = video.facts() if video else None
@@ -84,6 +94,7 @@ def _read(path: Path, everything: bool) -> tuple[Facts, bool]:
             still=cover or bool(video and not seen),
             cut_short=cut_short,
             broken_off=broken_off,
+            strays=clock.strays,
         )
         doubtful = video is not None and (
             video.unseen or video.failed or video.flawed or not video.good
@@ -99,14 +110,18 @@ def _best(container: Any, kind: str) -> Any:
 def _demux(container: Any, tracks: list[Track]) -> str | None:
     """Hand every packet to its track; the reason if reading stops before the end."""
     by_index = {track.stream.index: track for track in tracks}
-    broken_off = None
-    try:
-        for packet in container.demux([track.stream for track in tracks]):
-            # PyAV ends each stream with an empty packet; a broken one may be empty but has a time.
-            if packet.size or packet.pts is not None or packet.dts is not None:
-                by_index[packet.stream_index].take(packet)
-    except FFmpegError as error:
-        broken_off = str(error.strerror)
+    while True:
+        try:
+            for packet in container.demux([track.stream for track in tracks]):
+                # PyAV ends each stream with an empty packet; a broken one may be empty too.
+                if packet.size or packet.pts is not None or packet.dts is not None:
+                    by_index[packet.stream_index].take(packet)
+            broken_off = None
+        except IndexError:
+            continue  # a stream that begins in the middle of the file is not known to PyAV
+        except FFmpegError as error:
+            broken_off = str(error.strerror)
+        break
     for track in tracks:
         track.finish()
     return broken_off
@@ -127,7 +142,7 @@ def _cut_short(
     lame = names == "mp3" and sound is not None and bool(sound.stream.start_time)
     found = ending.claims_more(names, claimed, lame, end)
     if not found and video is not None:
-        found = ending.misses_frames(names, video.stream.frames, len(video.starts))
+        found = ending.misses_frames(names, video.stream.frames, video.tick, video.last)
     if not found and any(track.torn for track in media):
         found = "its last packet is not whole"
     if not found and names == "ogg":

@@ -57,14 +57,14 @@ def scan(
     Raises UserError if there is no such folder or nothing in it; whatever is wrong with single
     files is in the problems instead.
     """
-    _check_arguments(window, min_caption, check, seconds_per_file)
-    root = Path(folder).expanduser()
+    _check_arguments(window, min_caption, check, seconds_per_file, workers)
+    root = Path(folder).expanduser().absolute()
     into = Path(out).expanduser() if out is not None else None
     listing = list_folder(root, leave_out=into)
     words = assign(root, listing.media, listing.captions)
     jobs = [
         Job(
-            root=root.resolve(),
+            root=root,
             path=path,
             size=size,
             captions=tuple(words.files.get(path, ())),
@@ -89,7 +89,7 @@ def scan(
 
 
 def _check_arguments(
-    window: float, min_caption: float, check: str, seconds_per_file: float
+    window: float, min_caption: float, check: str, seconds_per_file: float, workers: int | None
 ) -> None:
     positive = {
         "window": window,
@@ -99,6 +99,8 @@ def _check_arguments(
     for name, value in positive.items():
         if not 0 < value < float("inf"):
             raise UsageError(f"{name}={value}: must be a number of seconds above 0")
+    if workers is not None and workers < 0:
+        raise UsageError(f"workers={workers}: must be 0 or more")
     if check not in get_args(Check):
         raise UsageError(f"check={check!r}: must be one of {', '.join(get_args(Check))}")
 

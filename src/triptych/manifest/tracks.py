@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.error import FFmpegError
 
 from triptych.manifest.captions import Reading, Remark, from_cues
@@ -16,19 +18,40 @@ from triptych.manifest.facts import Sound, Times, Video
 
 # Decoding all of a short video is cheaper than deciding what to leave out.
 SMALL_FRAMES = 600
-# In a long one, this many packets from a keyframe on, at its beginning and at these shares of it.
+# In a long one, this many packets from the first keyframe on past each of these shares of it.
 SPOT_PACKETS = 24
-SPOTS = (0.0, 0.45, 0.85)
+SPOTS = (-1.0, 0.45, 0.85)
 FULL_SCALE = {"i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
+PLANAR = {"u8p": "u1", "s16p": "i2", "s32p": "i4", "s64p": "i8", "fltp": "f4", "dblp": "f8"}
+MOST_PLANES = 8
 UNKNOWN_RATE = 25.0
+# Nothing real pauses that long in pictures and sound at once; a spoilt timestamp does.
+LEAP_SECONDS = 600.0
+
+
+@dataclass
+class Clock:
+    """The time of a file, common to its streams: where it begins, how far reading has come."""
+
+    origin: float = 0.0  # seconds on the container's own clock
+    latest: float = 0.0  # seconds from there
+    strays: int = 0  # packets whose times cannot be true
+
+    def accepts(self, start: float) -> bool:
+        """Whether ``start`` is a plausible time to come to."""
+        if not -LEAP_SECONDS < start < self.latest + LEAP_SECONDS:
+            return False
+        self.latest = max(self.latest, start)
+        return True
 
 
 class Track(ABC):
     """One stream: the times of its packets and what became of them."""
 
-    def __init__(self, stream: Any, origin: float) -> None:
+    def __init__(self, stream: Any, clock: Clock) -> None:
         self.stream = stream
-        self.origin = origin
+        self.clock = clock
+        self.origin = clock.origin
         self.tick = float(stream.time_base or 0)
         self.last = 0.0
         self.torn = False
@@ -40,8 +63,16 @@ class Track(ABC):
         if packet.pts is None:
             return None
         start = float(packet.pts * self.tick - self.origin)
-        self.last = max(self.last, start + (packet.duration or 0) * self.tick)
+        if not self.clock.accepts(start):
+            self.clock.strays += 1
+            return None
+        self.last = max(self.last, start + self.length_of(packet))
         return start
+
+    def length_of(self, packet: Any) -> float:
+        """Seconds that ``packet`` lasts; 0 if it does not say, or nothing that can be true."""
+        length = float((packet.duration or 0) * self.tick)
+        return length if 0 < length < LEAP_SECONDS else 0.0
 
     def decode(self, packet: Any) -> list[Any]:
         """The frames that ``packet`` completes, ``None`` standing for the end of the stream."""
@@ -63,8 +94,8 @@ class Track(ABC):
 class VideoTrack(Track):
     """Pictures: all packets are timed; every frame is decoded, or those of a few spots."""
 
-    def __init__(self, stream: Any, origin: float, everything: bool) -> None:
-        super().__init__(stream, origin)
+    def __init__(self, stream: Any, clock: Clock, everything: bool) -> None:
+        super().__init__(stream, clock)
         # Threads inside the decoder gain nothing beside other processes, and can deadlock.
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
@@ -86,11 +117,11 @@ class VideoTrack(Track):
         """Note the packet's time, and decode it where it is to be looked at."""
         start = self.note(packet)
         if start is None:  # a bare stream without a container has no times: count frames
-            start = len(self.starts) / self.rate
+            start = self.starts[-1] + 1 / self.rate if self.starts else 0.0
             self.last = max(self.last, start + 1 / self.rate)
         if not packet.is_discard:
             self.starts.append(start)
-            self.durations.append((packet.duration or 0) * self.tick)
+            self.durations.append(self.length_of(packet))
         if self.everything or self._in_a_spot(packet, start):
             for frame in self.decode(packet):
                 self._look(frame)
@@ -157,8 +188,8 @@ class VideoTrack(Track):
 class SoundTrack(Track):
     """Sound: all of it is decoded, and of each block the largest sample is kept."""
 
-    def __init__(self, stream: Any, origin: float) -> None:
-        super().__init__(stream, origin)
+    def __init__(self, stream: Any, clock: Clock) -> None:
+        super().__init__(stream, clock)
         stream.thread_type = "NONE"
         self.starts = array("d")
         self.ends = array("d")
@@ -181,7 +212,8 @@ class SoundTrack(Track):
                 continue
             start = self.ends[-1] if self.ends else 0.0
             if frame.pts is not None:
-                start = frame.pts * float(frame.time_base or self.tick) - self.origin
+                due = frame.pts * float(frame.time_base or self.tick) - self.origin
+                start = due if self.clock.accepts(due) else start
             self.starts.append(start)
             self.ends.append(start + frame.samples / frame.sample_rate)
             self.peaks.append(_peak(frame))
@@ -201,8 +233,20 @@ class SoundTrack(Track):
         )
 
 
+def samples_of(frame: Any) -> npt.NDArray[Any]:
+    """A decoded frame's samples as FFmpeg holds them: (channels, n), or (1, n * channels)."""
+    channels = frame.layout.nb_channels
+    if not frame.format.is_planar or channels <= MOST_PLANES:
+        return np.asarray(frame.to_ndarray())
+    # PyAV finds the planes' number by a null behind them, which FFmpeg does not put there when
+    # they are many: to_ndarray() then reads memory that is not the frame's.
+    kind = PLANAR[frame.format.name]
+    planes = frame.planes[:channels]
+    return np.stack([np.frombuffer(plane, kind)[: frame.samples] for plane in planes])
+
+
 def _peak(frame: Any) -> float:
-    samples = frame.to_ndarray()
+    samples = samples_of(frame)
     if samples.dtype.kind == "f":
         return float(np.nan_to_num(np.abs(samples), nan=0.0, posinf=1.0).max(initial=0.0))
     if samples.dtype.kind == "u":
@@ -214,8 +258,8 @@ def _peak(frame: Any) -> float:
 class WordTrack(Track):
     """A stream of subtitles."""
 
-    def __init__(self, stream: Any, origin: float) -> None:
-        super().__init__(stream, origin)
+    def __init__(self, stream: Any, clock: Clock) -> None:
+        super().__init__(stream, clock)
         self.cues: list[tuple[float, float, str]] = []
         self.pictures = 0
 
@@ -224,7 +268,7 @@ class WordTrack(Track):
         start = self.note(packet)
         if start is None:
             return
-        end = start + (packet.duration or 0) * self.tick
+        end = start + self.length_of(packet)
         for subtitle in self.decode(packet):
             if subtitle.type == b"bitmap":
                 self.pictures += 1

@@ -23,6 +23,7 @@ MOST_CLUSTERS = 256  # the best k for Kinetics in XDC's table 3
 VISITS = 40_000
 MOST_EPOCHS = 200
 PROBE_SECONDS = 1.0
+SOUND_SECONDS = 4.0  # the window into which a scan cuts what has no captions
 STEPS_A_ROUND = 75
 LEAST_ROUNDS = 4
 
@@ -38,7 +39,7 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
         method="xdc" if len(modalities) > 1 else "sdc",
         modalities=modalities,
         encoders=Encoders(video="r2plus1d_18", audio="audio_resnet_18") if large else Encoders(),
-        clip=Clip(frames=16, frame_rate=15.0, size=112) if large else Clip(),
+        clip=_clip(modalities, large),
         clustering=Clustering(k=k),
     )
     chosen = config.override(recipe, overrides)
@@ -65,6 +66,14 @@ class Pace:
     def seconds_an_epoch(self, clips: int, recipe: Recipe) -> float:
         """One epoch and its share of a refresh."""
         return clips / self.train + clips / self.extract / recipe.refresh_every
+
+
+def _clip(modalities: tuple[Modality, ...], large: bool) -> Clip:
+    """The papers' frames on a GPU; sound by itself may be longer than a few frames are."""
+    clip = Clip(frames=16, frame_rate=15.0, size=112) if large else Clip()
+    if "video" in modalities:
+        return clip
+    return clip.model_copy(update={"audio_seconds": SOUND_SECONDS})
 
 
 def schedule(clips: int, recipe: Recipe, pace: Pace, seconds: float | None) -> Recipe:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from triptych.clustering.kmeans import kmeans
-from triptych.clustering.whiten import Whitening
+from triptych.clustering.whiten import Whitening, unit
 from triptych.embeddings.extract import Features
 from triptych.errors import UserError
 from triptych.methods.method import Cluster, Method
@@ -45,11 +45,7 @@ def joined(
     present = np.logical_and.reduce([part.present for part in parts])
     if len(parts) == 1:
         return parts[0].values, present
-    normalised = [
-        part.values / np.linalg.norm(part.values, axis=1, keepdims=True).clip(1e-12)
-        for part in parts
-    ]
-    return np.concatenate(normalised, axis=1), present
+    return np.concatenate([unit(part.values) for part in parts], axis=1), present
 
 
 def _cluster(

