@@ -77,6 +77,7 @@ CASES = {
     "no-index": ("mpg", EVEN, {"codec": "mpeg2video", "options": {"g": "15", "bf": "2"}}),
     "fragments": ("mp4", EVEN, {"muxer": {"movflags": "frag_keyframe+empty_moov"}}),
     "ten-bit": ("mkv", EVEN, {"pix_fmt": "yuv420p10le"}),
+    "b-frames-avi": ("avi", EVEN, {"options": x264("bframes=3:keyint=25")}),
     "gray": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "gray"}),
     "alpha": ("mkv", EVEN, {"codec": "ffv1", "pix_fmt": "yuva420p"}),
     "rgb": ("avi", EVEN, {"codec": "ffv1", "pix_fmt": "bgr0"}),
@@ -94,12 +95,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("case", CASES)
 def test_each_frame_says_that_it_is_the_one_on_screen(made: Path, case: str) -> None:
     suffix, times, options = CASES[case]
-    base = (
-        Fraction(1, 25) if suffix == "mpg" or case in ("rgb", "full-range") else Fraction(1, 1000)
-    )
+    base = Fraction(1, 25) if suffix in ("mpg", "avi") else Fraction(1, 1000)
     units = [t // 40 for t in times] if base.denominator == 25 else times
     path = write_video(made / f"{case}.{suffix}", units, base=base, **options)
     shown = np.array(times) / 1000 - times[0] / 1000
+    if case == "b-frames-avi":  # FFmpeg shows such a file late by its reordering
+        with av.open(str(path)) as container:
+            first = next(container.demux(video=0)).pts
+        shown += first / 25
     rng = np.random.default_rng(0)
     with VideoReader(path) as video:
         for _ in range(12):
@@ -127,8 +130,9 @@ def test_an_edit_list_sets_the_clock(made: Path) -> None:
         packets = [p for p in container.demux(container.streams.video[0]) if p.size]
     assert min(p.pts for p in packets) < 0, "the file has frames before its clock starts"
     with VideoReader(cut) as video:
-        numbers = [number_of(frame) for frame in video.frames([0.01, 0.5, 1.01, 2.41], SIDE, SIDE)]
-    assert numbers == [35, 47, 60, 95]
+        for times, want in (([0.01, 0.5, 1.01, 2.41], [35, 47, 60, 95]), ([-1.0], [35])):
+            assert [number_of(frame) for frame in video.frames(times, SIDE, SIDE)] == want
+        assert (video.height, video.width) == (SIDE, SIDE)
 
 
 def test_frames_are_rgb_and_like_a_plain_conversion(data: Path) -> None:
@@ -233,7 +237,9 @@ def test_a_file_cut_short_is_not_stretched(data: Path, tmp_path: Path) -> None:
     with VideoReader(cut) as video:
         place = np.searchsorted(times, 10.00001, "right") - 1
         np.testing.assert_array_equal(video.frames([10.0], 32, 32)[0], pictures[place])
-        with pytest.raises(DecodeError, match="3 of 3 frames between 55"):
+        with pytest.raises(
+            DecodeError, match=r"of 3 frames between 55\.00 s and 56\.00 s 3 do not decode"
+        ):
             video.frames([55.0, 55.5, 56.0], 32, 32)
 
 

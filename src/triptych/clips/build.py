@@ -125,7 +125,10 @@ def _put_video(work: Work, media: Media) -> list[Failure]:
             try:
                 for slot, lost in _pass(work, left, video, file.fileno(), done):
                     if 2 * lost > slot.frames:
-                        why = f"{lost} of {slot.frames} frames do not decode"
+                        why = (
+                            f"{lost} of {slot.frames} frames do not decode "
+                            "or come after the last one"
+                        )
                         failures.append((slot.row, "video", why))
                 left = []
             except DecodeError as error:  # of the clip at hand; those after it may be sound

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,8 @@ class VideoReader:
             lost += stale
         if 2 * lost > len(moments):
             raise DecodeError(
-                f"{self.media.path}: {lost} of {len(moments)} frames between "
-                f"{moments.min():.2f} s and {moments.max():.2f} s do not decode"
+                f"{self.media.path}: of {len(moments)} frames between {moments.min():.2f} s and "
+                f"{moments.max():.2f} s {lost} do not decode or come after the last one"
             )
         return out
 
@@ -208,6 +209,11 @@ class _Run:
         self._codec = reader._codec
         self._skips = self._codec.name in SKIPPABLE
         self._skipping = True  # unknown: an earlier run may have left it so
+        # AVI numbers its frames in the order of decoding: the times are right, but each may be
+        # another frame's. Frames come out in the order of time, so each takes the earliest left.
+        name = reader.media.container.format.name
+        self._unordered = name == "avi" and self._codec.name in ("h264", "hevc")
+        self._given: list[int] = []
         self._stale = STALE / reader._tick
         self._interval = round(1 / (float(reader._stream.average_rate or 25) * reader._tick)) or 1
         self._past = PAST_END / reader._tick
@@ -245,7 +251,7 @@ class _Run:
         """(presentation time, frame), ascending."""
         last: int | None = None
         for frame in self._feed(packets):
-            pts = frame.pts
+            pts = heappop(self._given) if self._given else frame.pts
             if pts is None:  # a raw stream without times
                 pts = 0 if last is None else last + self._interval
             if (key is None or pts >= key) and (last is None or pts > last):
@@ -256,20 +262,25 @@ class _Run:
         """Decode what the ticks need; after the last of them drain the decoder and stop."""
         ahead: deque[Any] = deque(islice(packets, LOOKAHEAD))
         near = sorted(packet.pts for packet in ahead if _is_shown(packet))
-        known = all(packet.pts is not None for packet in ahead)
+        known = not self._unordered and all(packet.pts is not None for packet in ahead)
         first: int | None = None
         while ahead:
             packet = ahead.popleft()
             pts = packet.pts
-            if first is None:
+            if first is not None and known:
+                limit = max(self._ticks[-1], first)
+                if pts > limit and all(later.pts > limit for later in ahead):
+                    break
+            skip = False
+            if first is not None and known:
+                skip = self._skips and pts > first and not self._needs(pts, near)
+            elif _is_shown(packet):
                 first = pts
-                limit = max(self._ticks[-1], pts or 0)
-            elif known and pts > limit and all(later.pts > limit for later in ahead):
-                break
-            skip = self._skips and known and pts > first and not self._needs(pts, near)
             if skip != self._skipping:
                 self._codec.skip_frame = "NONREF" if skip else "DEFAULT"
                 self._skipping = skip
+            if self._unordered:
+                heappush(self._given, pts)
             yield from self._send(packet)
             if (new := next(packets, None)) is not None:
                 ahead.append(new)
@@ -295,6 +306,8 @@ class _Run:
         except av.FFmpegError:
             if packet is not None and packet.pts is not None:
                 self._failed.append(packet.pts)
+                if packet.pts in self._given:
+                    self._given.remove(packet.pts)
             return []
 
 

@@ -52,7 +52,7 @@ class ReadClip:
         out = Read()
         with ExitStack() as stack:
             try:
-                media = Media(clip.path)
+                media = Media(clip.path, pictures_only=clip.modalities == ("video",))
             except DecodeError as error:
                 out.failed = dict.fromkeys(clip.modalities, str(error))
                 return out
