@@ -5,7 +5,8 @@
 
 FOLDER is the data set's. A figure is the mean over seeds; its interval is a bootstrap over groups
 of each example's share of right answers over the seeds, so it holds the test sample's spread and
-not the seeds'; the seeds' own figures stand beside it. Runs that are there already are kept.
+not the seeds'; the seeds' own figures stand beside it. Without epochs=N the schedule is what `fit`
+takes when it has time. Runs that are there already are kept.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ from triptych.evaluate.labels import join, read_labels
 from triptych.evaluate.linear_probe import LinearProbe
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
-from triptych.recipes.plan import choose
+from triptych.recipes.plan import Pace, choose, schedule
 from triptych.training.pretrain import pretrain
 from triptych.training.source import open_source
 from triptych.verbs.render import table
+
+THREADS = 2  # bits depend on it
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def run(
 ) -> Path:
     """The run's folder, trained if it is not there."""
     recipe, _ = choose(manifest, [*method, f"seed={seed}", *more])
+    if not any(pair.startswith("epochs=") for pair in more):
+        recipe = schedule(len(manifest), recipe, Pace(1.0, 1.0, THREADS), None)
     if not (out / "done.json").exists():
         done = pretrain(manifest, recipe, out, source, resume=True)
         write_json(out / "done.json", {"epochs": done.epochs, "sha256": done.sha256})

@@ -11,6 +11,7 @@ ROW = {
     "clips_per_second": 101.0,
     "data_wait": 0.02,
     "best": True,
+    "new_clusters": True,
 }
 
 
@@ -45,7 +46,14 @@ def test_every_number_reaches_tensorboard_under_its_path() -> None:
 
 
 def test_the_line_for_the_terminal_says_what_matters() -> None:
-    said = line({**ROW, "epoch": 4}, epochs=20)
-    assert said.startswith("epoch 5/20  loss 1.500  audio 7/8 clusters")
-    assert "rank video 12" in said
-    assert "101 clips/s, 2% waiting for data" in said
+    clusters, said = line({**ROW, "epoch": 4}, epochs=20).split("\n")
+    assert clusters == "clusters  audio 7/8; NMI video~audio 0.25"
+    assert said == "epoch 5/20  loss 1.500  101 clips/s, 2% waiting for data"
+
+
+def test_clusters_are_told_once_where_they_are_new() -> None:
+    video = {"k": 8, "used": 8, "nmi_previous": 0.5}
+    row = {**ROW, "clusterings": {"video": video}, "agreement": {}}
+    assert line(row, epochs=20).startswith("clusters  video 8/8, NMI to last 0.50, rank 12\nepoch")
+    assert line({**row, "new_clusters": False}, epochs=20).startswith("epoch 1/20")
+    assert line({**row, "clusterings": {}}, epochs=20).startswith("epoch 1/20")

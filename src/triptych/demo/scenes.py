@@ -21,10 +21,9 @@ def table_top(scene: Scene, width: int, height: int) -> Image.Image:
     """The kitchen seen from above, SPREAD times the frame in each direction; shared by videos."""
     draw = np.random.default_rng(scene.seed)
     hue = (scene.palette + draw.uniform(-0.35, 0.35)) / len(TASKS)
-    first = np.array(hsv(hue, draw.uniform(0.2, 0.7), draw.uniform(0.45, 0.95)), float)
-    second = np.array(
-        hsv(hue + draw.normal(0, 0.06), draw.uniform(0.1, 0.7), draw.uniform(0.3, 0.9))
-    )
+    first = np.array(hsv(hue, draw.uniform(0.15, 0.45), draw.uniform(0.35, 0.75)), float)
+    other = hue + draw.normal(0, 0.06)
+    second = np.array(hsv(other, draw.uniform(0.1, 0.45), draw.uniform(0.3, 0.8)), float)
     wide, high = round(width * SPREAD), round(height * SPREAD)
     y, x = np.mgrid[0:high, 0:wide] / height
     texture = TEXTURES[int(draw.integers(len(TEXTURES)))](x, y, draw)
@@ -45,8 +44,8 @@ def thing(
     pen = ImageDraw.Draw(box)
     middle, radius = box.width / 2, size * OVERSAMPLING / 2
     tall = radius * draw.uniform(0.5, 1.0)
-    colour = hsv(draw.random(), draw.uniform(0.1, 0.9), draw.uniform(0.3, 1.0))
-    inner = hsv(draw.random(), draw.uniform(0.1, 0.9), draw.uniform(0.3, 1.0))
+    colour = hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.3, 0.8))
+    inner = hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.3, 0.8))
     shapes = (pen.ellipse, pen.rectangle, _rounded(pen))
     shape = shapes[int(draw.integers(len(shapes)))]
     outer = [middle - radius, middle - tall, middle + radius, middle + tall]
@@ -66,9 +65,9 @@ def dish(
     middle, radius = box.width / 2, size * OVERSAMPLING / 2
     tall = radius * draw.uniform(0.75, 1.0)
     outer = [middle - radius, middle - tall, middle + radius, middle + tall]
-    rim = hsv(draw.random(), draw.uniform(0.0, 0.6), draw.uniform(0.3, 1.0))
+    rim = hsv(draw.random(), draw.uniform(0.0, 0.4), draw.uniform(0.3, 0.85))
     # Foods are red to green, or purple; hardly ever blue.
-    food = hsv(draw.uniform(-0.15, 0.36), draw.uniform(0.25, 0.85), draw.uniform(0.4, 0.95))
+    food = hsv(draw.uniform(-0.15, 0.36), draw.uniform(0.2, 0.55), draw.uniform(0.35, 0.75))
     shape = pen.ellipse if draw.random() < 0.6 else _rounded(pen)
     line = max(1, round(0.02 * size * OVERSAMPLING))
     shape(outer, fill=(*rim, 255), outline=(*_darker(rim), 255), width=line)

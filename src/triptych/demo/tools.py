@@ -42,9 +42,9 @@ def cook(draw: np.random.Generator) -> Cook:
     """Somebody to hold the tools."""
     skin = hsv(draw.uniform(0.04, 0.09), draw.uniform(0.3, 0.65), draw.uniform(0.45, 0.97))
     return Cook(
-        sleeve=hsv(draw.random(), draw.uniform(0.2, 0.9), draw.uniform(0.25, 0.95)),
+        sleeve=hsv(draw.random(), draw.uniform(0.1, 0.5), draw.uniform(0.25, 0.8)),
         skin=skin,
-        handle=hsv(draw.random(), draw.uniform(0.3, 0.9), draw.uniform(0.2, 0.8)),
+        handle=hsv(draw.random(), draw.uniform(0.0, 0.4), draw.uniform(0.15, 0.5)),
         shade=float(draw.uniform(0.88, 1.1)),
     )
 
@@ -122,7 +122,7 @@ def _fingers(pen: _Pen, who: Cook) -> None:
 
 
 def _spoon(pen: _Pen, handle: RGB) -> None:
-    wood, bowl = (214, 150, 84), (168, 104, 50)
+    wood, bowl = (238, 142, 44), (188, 92, 20)
     pen.bar(0, 0.1, 0.5, 0.05, wood)
     pen.bar(0, 0.42, 0.76, 0.07, handle)
     pen.oval(0, 0, 0.26, 0.34, wood)
@@ -130,7 +130,7 @@ def _spoon(pen: _Pen, handle: RGB) -> None:
 
 
 def _whisk(pen: _Pen, handle: RGB) -> None:
-    steel = (236, 240, 246)
+    steel = (250, 250, 252)
     for wide in (0.34, 0.2, 0.07):
         loop = np.linspace(0, 2 * np.pi, 40)
         points = [
@@ -144,23 +144,23 @@ def _whisk(pen: _Pen, handle: RGB) -> None:
 
 
 def _knife(pen: _Pen, handle: RGB) -> None:
-    steel, edge = (206, 214, 224), (245, 248, 252)
+    steel, edge = (96, 170, 238), (190, 226, 252)
     pen.polygon([(0.06, -0.3), (0.06, 0.42), (-0.12, 0.42), (-0.12, -0.08)], steel)
     pen.polygon([(-0.12, -0.08), (-0.08, -0.1), (-0.08, 0.42), (-0.12, 0.42)], edge)
     pen.bar(0.01, 0.4, 0.78, 0.1, handle)
 
 
 def _spatula(pen: _Pen, handle: RGB) -> None:
-    black = (58, 60, 66)
+    silicone = (222, 40, 58)
     pen.bar(0, 0.12, 0.5, 0.05, (150, 154, 160))
     pen.bar(0, 0.42, 0.76, 0.08, handle)
-    pen.polygon([(-0.15, -0.22), (0.15, -0.22), (0.13, 0.14), (-0.13, 0.14)], black)
+    pen.polygon([(-0.15, -0.22), (0.15, -0.22), (0.13, 0.14), (-0.13, 0.14)], silicone)
     for slot in (-0.07, 0.0, 0.07):
-        pen.bar(slot, -0.15, 0.06, 0.03, (196, 196, 196))
+        pen.bar(slot, -0.15, 0.06, 0.03, (110, 16, 28))
 
 
 def _brush(pen: _Pen, handle: RGB) -> None:
-    bristle, ferrule = (246, 222, 130), (176, 120, 60)
+    bristle, ferrule = (252, 222, 72), (150, 130, 60)
     pen.bar(0, 0.1, 0.76, 0.08, handle)
     pen.polygon([(-0.15, -0.2), (0.15, -0.2), (0.12, 0.04), (-0.12, 0.04)], bristle)
     for hair in (-0.08, -0.03, 0.03, 0.08):
@@ -169,7 +169,7 @@ def _brush(pen: _Pen, handle: RGB) -> None:
 
 
 def _fork(pen: _Pen, handle: RGB) -> None:
-    steel = (222, 228, 236)
+    steel = (40, 44, 52)
     for tine in (-0.1, -0.033, 0.033, 0.1):
         pen.bar(tine, -0.26, 0.05, 0.036, steel)
     pen.polygon([(-0.12, 0.0), (0.12, 0.0), (0.035, 0.16), (-0.035, 0.16)], steel)

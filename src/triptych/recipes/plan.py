@@ -24,8 +24,10 @@ VISITS = 40_000
 MOST_EPOCHS = 200
 PROBE_SECONDS = 1.0
 SOUND_SECONDS = 4.0  # the window into which a scan cuts what has no captions
-STEPS_A_ROUND = 75
-LEAST_ROUNDS = 4
+# Measured on the demo's 575 clips, one seed: with about as many epochs, rounds of 36, 54 and 72
+# steps gave XDC a linear accuracy of .54, .74 and .67.
+STEPS_A_ROUND = 50
+LEAST_ROUNDS = 3
 
 
 def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[str]]:
@@ -90,7 +92,9 @@ def schedule(clips: int, recipe: Recipe, pace: Pace, seconds: float | None) -> R
         spare = seconds - clips / pace.extract
         epochs = int(spare / pace.seconds_an_epoch(clips, recipe))
     epochs = max(1, min(MOST_EPOCHS, epochs))
-    every = max(1, min(every, epochs // LEAST_ROUNDS))
+    every = max(1, min(every, -(-epochs // LEAST_ROUNDS)))
+    # Rounds of even length: one epoch left over would reset the heads and hardly train them.
+    every = -(-epochs // max(1, round(epochs / every)))
     return recipe.model_copy(update={"epochs": epochs, "refresh_every": every})
 
 

@@ -60,16 +60,22 @@ def scalars(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, flo
 
 
 def line(row: Mapping[str, Any], epochs: int) -> str:
-    """One epoch for the reader of a terminal."""
-    parts = [f"epoch {row['epoch'] + 1}/{epochs}", f"loss {sum(row['loss'].values()):.3f}"]
+    """One epoch for the reader of a terminal, below new clusters where it began with them."""
+    loss = f"epoch {row['epoch'] + 1}/{epochs}  loss {sum(row['loss'].values()):.3f}"
+    pace = f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data"
+    clusters = f"{_clusters(row)}\n" if row["new_clusters"] and row["clusterings"] else ""
+    return f"{clusters}{loss}  {pace}"
+
+
+def _clusters(row: Mapping[str, Any]) -> str:
+    parts = []
     for name, item in row["clusterings"].items():
         again = item["nmi_previous"]
         change = "" if again is None else f", NMI to last {again:.2f}"
-        parts.append(f"{name} {item['used']}/{item['k']} clusters{change}")
-    ranks = ", ".join(f"{name} {rank:.0f}" for name, rank in row["effective_rank"].items())
-    parts.append(f"rank {ranks}")
-    parts += [
+        rank = row["effective_rank"].get(name)
+        shown = "" if rank is None else f", rank {rank:.0f}"
+        parts.append(f"{name} {item['used']}/{item['k']}{change}{shown}")
+    agreement = [
         f"{pair} {value:.2f}" for pair, value in row["agreement"].items() if value is not None
     ]
-    parts.append(f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data")
-    return "  ".join(parts)
+    return "clusters  " + "; ".join(parts + ["NMI " + ", ".join(agreement)] * bool(agreement))

@@ -19,6 +19,7 @@ from triptych.embeddings.extract import extract
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method
+from triptych.progress import say
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -59,6 +60,8 @@ class Loop:
 
     def run(self) -> bool:
         """Train until the recipe's last epoch or the deadline; whether all epochs were done."""
+        if self.state.refreshed < 0:
+            self._save("initial", self.state.model_tensors())
         while self.state.epoch < self.recipe.epochs:
             if self._refresh_is_due():
                 self.refresh()
@@ -83,7 +86,6 @@ class Loop:
         state = self.state
         if self.given is not None:
             state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
-            self._save("initial", state.model_tensors())
             install(state, self.method, self.given, self.recipe, self.fabric.device)
             return
         rows = np.arange(len(self.manifest))
@@ -97,8 +99,9 @@ class Loop:
         seed = derive(self.recipe.seed, "clusters", state.epoch)
         found, inertia = cluster_features(self.method, features, self.recipe.clustering, seed)
         state.health = health.examine(features, state.assignments, found, inertia)
-        self._keep_if_best()
-        health.alarm(state.health)
+        if state.refreshed >= 0:  # before the first step nothing can have collapsed
+            health.alarm(state.health)
+            self._keep_if_best()
         install(state, self.method, found, self.recipe, self.fabric.device)
         self._write_assignments()
 
@@ -106,9 +109,7 @@ class Loop:
         state = self.state
         score = health.score(state.health)
         state.health["best"] = False
-        if state.epoch == 0:
-            self._save("initial", self.state.model_tensors())
-        elif score is not None and (state.best is None or score > state.best):
+        if score is not None and (state.best is None or score > state.best):
             state.best = score
             state.health["best"] = True
             # With the heads and clusters that these weights were trained on, not the new ones.
@@ -135,6 +136,8 @@ class Loop:
             if time.monotonic() > self.deadline:
                 self._save("last", state.tensors())
                 self._account(began)
+                done = f"{state.step} of {self.steps_an_epoch} steps of epoch {state.epoch + 1}"
+                say(f"time is up after {done}; the recipe has {self.recipe.epochs} epochs")
                 return False
             if time.monotonic() - saved > self.save_every:
                 self._save("last", state.tensors())
@@ -193,11 +196,13 @@ class Loop:
             "clips_per_second": (steps - first) * self.recipe.batch / seconds,
             "data_wait": self.loader.waited / seconds,
             "seconds": seconds,
+            "new_clusters": state.refreshed == state.epoch,
             **state.health,
         }
+        # Before the checkpoint: a kill between the two repeats the epoch, and its row with it.
+        self.log.write(row, self.recipe.epochs)
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
         self._save("last", state.tensors())
-        self.log.write(row, self.recipe.epochs)
 
     def _save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
         facts = {**self.description, "state": self.state.facts()}

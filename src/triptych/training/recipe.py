@@ -48,7 +48,9 @@ class Clustering(Config):
     iterations: int = Field(20, ge=1)
     starts: int = Field(3, ge=1, description="the start with the least inertia is kept")
     whiten: bool = Field(True, description="by PCA, so that every direction weighs the same")
-    components: int | None = Field(64, ge=1, description="that PCA keeps; None: all")
+    components: int | None = Field(
+        64, ge=1, description="that PCA keeps, at most one for every 8 clips"
+    )
     l2: bool = True
 
 

@@ -19,6 +19,8 @@ from triptych.state.training_state import TrainingState, new_heads
 from triptych.training import optimizer
 from triptych.training.recipe import Clustering, Recipe
 
+CLIPS_A_COMPONENT = 8
+
 
 def cluster_features(
     method: Method, features: Mapping[str, Features], recipe: Clustering, seed: int
@@ -62,7 +64,10 @@ def _cluster(
         )
     used = values[present]
     if recipe.whiten:
-        whitening = Whitening.fit(used, recipe.components, recipe.l2)
+        # Whitened in nearly as many directions as there are clips, all clips are equally far from
+        # each other, and clusters are chance.
+        most = max(2, len(used) // CLIPS_A_COMPONENT)
+        whitening = Whitening.fit(used, min(recipe.components or most, most), recipe.l2)
     else:
         whitening = Whitening.none(used.shape[1], recipe.l2)
     found = kmeans(
