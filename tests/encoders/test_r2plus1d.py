@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from triptych.encoders.encoder import VideoInput
-from triptych.encoders.r2plus1d import Block, R2Plus1D
+from triptych.encoders.r2plus1d import Block, R2Plus1D, TemporalConv
 
 
 def tiny(**clip: int) -> R2Plus1D:
@@ -111,3 +111,20 @@ def test_weights_start_by_he_s_rule() -> None:
     ]
     fan_out = weight.shape[0] * 9
     assert weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+def test_the_gradient_in_bf16_holds_no_memory_that_was_never_written(frames: int) -> None:
+    torch.manual_seed(0)
+    layer = TemporalConv(64, 64).to(memory_format=torch.channels_last_3d)
+    x = torch.randn(16, 64, frames, 8, 8).contiguous(memory_format=torch.channels_last_3d)
+    upstream = torch.randn(layer(x).shape)
+    exact = torch.autograd.grad(layer(x), layer.weight, upstream)[0]
+    for _ in range(10):
+        # What is freed here is what an allocation without writing would get back.
+        for size in (1_000, 10_000, 100_000, 500_000, 1_000_000):
+            torch.full((size,), 1e30)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = layer(x)
+        found = torch.autograd.grad(out, layer.weight, upstream.to(out.dtype))[0]
+        assert (found - exact).abs().max() < 0.02 * exact.abs().max()

@@ -81,7 +81,7 @@ class AudioResNet(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (clips, dim) of waveforms (clips, samples)."""
-        out: Tensor = self.norm(self.log_mel(x))
+        out: Tensor = self.norm(self.augment(self.log_mel(x)))
         out = self.maxpool(self.relu(self.bn1(self.conv1(out))))
         for stage in range(1, 5):
             out = self.get_submodule(f"layer{stage}")(out)

@@ -58,6 +58,12 @@ class Encoder(nn.Module):
     modality: str
     dim: int
     input: Input
+    augment: nn.Module
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Where training may change at random what the fixed front end (scaling, log-mel) made.
+        self.augment = nn.Identity()
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ class R2Plus1D(Encoder):
         """Features (clips, dim) of frames (clips, frames, size, size, 3), uint8 RGB."""
         mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
         # The permuted view of frames stored colour-last is channels_last_3d: no copy is needed.
-        out: Tensor = ((x - mean) / deviation).permute(0, 4, 1, 2, 3)
+        out: Tensor = ((self.augment(x.float()) - mean) / deviation).permute(0, 4, 1, 2, 3)
         out = self.stem(out)
         for stage in range(1, 5):
             out = self.get_submodule(f"layer{stage}")(out)

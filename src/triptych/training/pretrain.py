@@ -26,7 +26,7 @@ from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState, head_shapes, new_heads
-from triptych.training import optimizer
+from triptych.training import augmentation, optimizer
 from triptych.training.loop import Loop, resume_state
 from triptych.training.recipe import Recipe
 
@@ -88,6 +88,7 @@ def pretrain(
             _start_from(state, init)
         else:
             calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
+    augmentation.install(encoders, recipe.augmentation)
     loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline)
     loop.given, loop.save_every = given, save_every
     finished = loop.run()

@@ -54,6 +54,16 @@ class Clustering(Config):
     l2: bool = True
 
 
+class Augmentation(Config):
+    """What training changes at random, beside window, crop and mirror image; 0: nothing."""
+
+    gain: float = Field(6.0, ge=0, le=60, description="loudness of sound, dB either way")
+    mask_bands: float = Field(0.25, ge=0, le=1, description="widest mask, share of the mel bands")
+    mask_frames: float = Field(0.2, ge=0, le=1, description="widest mask, share of the time")
+    brightness: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
+    contrast: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
+
+
 class Optimisation(Config):
     """AdamW with a warm-up and a cosine; the papers' SGD as the other choice."""
 
@@ -75,6 +85,7 @@ class Recipe(Config):
     encoders: Encoders = Encoders()
     clip: Clip = Clip()
     clustering: Clustering = Clustering()
+    augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
     epochs: int = Field(20, ge=1)
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")

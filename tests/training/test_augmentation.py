@@ -1,0 +1,109 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.encoders import build
+from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.training.augmentation import ColourJitter, SpecAugment, install
+from triptych.training.recipe import Augmentation
+
+
+def spectrograms(clips: int = 4) -> torch.Tensor:
+    return torch.randn(clips, 1, 64, 100, generator=torch.Generator().manual_seed(0))
+
+
+def runs(hidden: torch.Tensor) -> list[int]:
+    """Lengths of the runs of True."""
+    lengths, now = [], 0
+    for value in [*hidden.tolist(), False]:
+        if value:
+            now += 1
+        elif now:
+            lengths.append(now)
+            now = 0
+    return lengths
+
+
+def test_nothing_changes_outside_of_training() -> None:
+    for module, x in (
+        (SpecAugment(12.0, 0.5, 0.5), spectrograms()),
+        (ColourJitter(0.5, 0.5), torch.rand(2, 3, 8, 8, 3)),
+    ):
+        assert torch.equal(module.eval()(x), x)
+        assert not torch.equal(module.train()(x), x)
+
+
+def test_gain_is_one_constant_per_clip_within_its_decibels() -> None:
+    x = spectrograms(500)
+    gained = (SpecAugment(6.0, 0.0, 0.0).train()(x) - x).flatten(1)
+    assert torch.allclose(gained, gained[:, :1].expand_as(gained), atol=1e-5)
+    # 6 dB of power is a factor of 3.98, of which x holds the natural logarithm.
+    most = math.log(10**0.6)
+    assert 0.95 * most < float(gained.abs().max()) <= most + 1e-5
+    assert abs(float(gained[:, 0].mean())) < 0.1
+
+
+@given(bands=st.floats(0.05, 0.9), frames=st.floats(0.05, 0.9), seed=st.integers(0, 2**31))
+def test_masks_are_whole_bands_and_frames_no_wider_than_allowed(
+    bands: float, frames: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    x = spectrograms()
+    out = SpecAugment(0.0, bands, frames).train()(x)
+    changed = out != x
+    for clip in range(len(x)):
+        rows, columns = changed[clip, 0].all(1), changed[clip, 0].all(0)
+        assert torch.equal(changed[clip, 0], rows[:, None] | columns[None])
+        hidden = out[clip][changed[clip]]
+        assert torch.allclose(hidden, x[clip].mean().expand_as(hidden), atol=1e-6)
+        # Two masks of each kind, each of which may cover one place more than its width.
+        assert sum(runs(rows)) <= 2 * (bands * 64 + 1)
+        assert sum(runs(columns)) <= 2 * (frames * 100 + 1)
+        assert len(runs(rows)) <= 2
+        assert len(runs(columns)) <= 2
+
+
+def test_colours_change_alike_in_all_frames_of_a_clip() -> None:
+    x = torch.rand(200, 2, 4, 4, 3) * 255
+    bright = ColourJitter(0.2, 0.0).train()(x) / x
+    assert torch.allclose(bright, bright[:, :1, :1, :1, :1].expand_as(bright), rtol=1e-4)
+    assert 0.8 <= float(bright.min()) < 0.82
+    assert 1.18 < float(bright.max()) <= 1.2 + 1e-4
+    contrast = ColourJitter(0.0, 0.2).train()(x)
+    mean = (1, 2, 3, 4)
+    assert torch.allclose(contrast.mean(mean), x.mean(mean), rtol=1e-4)
+    spread = contrast.std(mean) / x.std(mean)
+    assert 0.8 <= float(spread.min()) < 0.82
+    assert 1.18 < float(spread.max()) <= 1.2 + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "clip"),
+    [
+        ("r2plus1d_small", "video", VideoInput(4, 8.0, 32)),
+        ("audio_resnet_small", "audio", AudioInput(seconds=0.5)),
+    ],
+)
+def test_encoders_are_changed_in_training_only_and_keep_their_weights(
+    name: str, modality: str, clip: VideoInput | AudioInput
+) -> None:
+    encoder = build.build(name, modality, clip, seed=0).eval()
+    if isinstance(clip, VideoInput):
+        x = torch.randint(0, 256, (2, 4, 32, 32, 3), dtype=torch.uint8)
+    else:
+        x = torch.rand(2, clip.samples) - 0.5
+    keys, before = list(encoder.state_dict()), encoder(x)
+    install({modality: encoder}, Augmentation())
+    assert list(encoder.state_dict()) == keys
+    assert torch.equal(encoder(x), before)
+    encoder.augment.train()  # alone: BatchNorm of a network in training differs by itself
+    assert not torch.allclose(encoder(x), before)
+
+
+def test_an_augmentation_of_nothing_leaves_the_encoders_alone() -> None:
+    encoder = build.build("audio_resnet_small", "audio", AudioInput(seconds=0.5), seed=0)
+    install({"audio": encoder}, Augmentation(gain=0, mask_bands=0, mask_frames=0))
+    assert isinstance(encoder.augment, torch.nn.Identity)
