@@ -32,7 +32,7 @@ from triptych.evaluate.labels import join, read_labels
 from triptych.evaluate.linear_probe import LinearProbe
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
-from triptych.recipes.plan import Pace, choose, schedule
+from triptych.recipes.plan import Pace, choose, complete
 from triptych.training.pretrain import pretrain
 from triptych.training.source import open_source
 from triptych.verbs.render import table
@@ -86,8 +86,7 @@ def run(
 ) -> Path:
     """The run's folder, trained if it is not there."""
     recipe, _ = choose(manifest, [*method, f"seed={seed}", *more])
-    if not any(pair.startswith("epochs=") for pair in more):
-        recipe = schedule(len(manifest), recipe, Pace(1.0, 1.0, THREADS), None)
+    recipe = complete(len(manifest), recipe, Pace(1.0, 1.0, THREADS), None, more)
     if not (out / "done.json").exists():
         done = pretrain(manifest, recipe, out, source, resume=True)
         write_json(out / "done.json", {"epochs": done.epochs, "sha256": done.sha256})

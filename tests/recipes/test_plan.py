@@ -51,7 +51,7 @@ def test_modalities_that_can_teach_are_used(
 
 
 def test_k_grows_with_the_scarcest_modality_and_has_bounds() -> None:
-    assert choose(manifest(320, 320, 160, 0), [])[0].clustering.k == 10
+    assert choose(manifest(320, 320, 160, 0), [])[0].clustering.k == 20
     assert choose(manifest(5, 5, 0, 0), [])[0].clustering.k == 2
     assert choose(manifest(9000, 9000, 0, 0), [])[0].clustering.k == 256
 

@@ -50,3 +50,10 @@ def test_the_score_is_agreement_across_modalities_or_else_between_rounds() -> No
     assert health.score(alone) == pytest.approx(0.7)
     first = {"agreement": {}, "clusterings": {"video": {"nmi_previous": None}}}
     assert health.score(first) is None
+
+
+def test_the_last_weights_that_score_nearly_the_highest_are_best() -> None:
+    assert health.is_best(0.0, None)
+    assert health.is_best(0.33, 0.40)
+    assert not health.is_best(0.31, 0.40)
+    assert "80 %" in health.RULE

@@ -51,6 +51,11 @@ def test_the_line_for_the_terminal_says_what_matters() -> None:
     assert said == "epoch 5/20  loss 1.500  101 clips/s, 2% waiting for data"
 
 
+def test_the_clustering_that_no_epoch_follows_is_told_too() -> None:
+    row = {name: value for name, value in ROW.items() if name != "loss"}
+    assert line(row, epochs=20) == "clusters  audio 7/8; NMI video~audio 0.25"
+
+
 def test_clusters_are_told_once_where_they_are_new() -> None:
     video = {"k": 8, "used": 8, "nmi_previous": 0.5}
     row = {**ROW, "clusterings": {"video": video}, "agreement": {}}

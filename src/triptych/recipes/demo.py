@@ -30,7 +30,7 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.recipes.fit import Clock, fit_manifest
-from triptych.recipes.plan import choose, measure_pace, schedule
+from triptych.recipes.plan import choose, complete, measure_pace
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
 from triptych.training.source import open_source
@@ -143,7 +143,7 @@ def _train_all(
     for name in ("sdc", "supervised"):
         say(f"demo: {name}")
         deadline = time.monotonic() + minutes * 60
-        chosen = schedule(len(train.manifest), recipe, pace, minutes * 60)
+        chosen = complete(len(train.manifest), recipe, pace, minutes * 60, ())
         if name == "sdc":
             pretrain(train.manifest, chosen, out / name, train.source, deadline=deadline)
         else:

@@ -20,7 +20,7 @@ from triptych.explore.report import report
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
-from triptych.recipes.plan import choose, measure_pace, schedule
+from triptych.recipes.plan import choose, complete, measure_pace
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
 from triptych.training.recipe import Recipe
@@ -158,14 +158,14 @@ def _schedule(
     # A second pass in 32 bits makes the embeddings; the report's map and thumbnails are bounded.
     reserve = RESERVE_SECONDS + 3 * clips / pace.extract + 0.02 * min(clips, 2_500)
     left = clock.left(reserve)
-    fixed = any(pair.startswith("epochs=") for pair in overrides)
     begun = out / "run" / "recipe.json"
     if resume and begun.is_file():
         # As it was begun: the load of the machine must not change the recipe of a run.
         recipe = config.load(Recipe, begun)
-    elif not fixed:
-        recipe = schedule(clips, recipe, pace, left)
+    else:
+        recipe = complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
+    reasons.append(f"{recipe.clustering.k} clusters in each modality")
     reasons.append(
         f"{recipe.epochs} epochs, new clusters every {recipe.refresh_every}: "
         f"about {seconds:.0f} s of training with {pace.threads} threads"

@@ -16,9 +16,10 @@ from triptych.state.assignments import Assignment
 
 LEAST_RANK = 1.5
 LEAST_ENTROPY = 0.2
+NEARLY = 0.8  # of the highest score: NMI of some hundred clips varies so much by chance
 RULE = (
-    "highest NMI between the clusterings of different modalities; with one modality, "
-    "highest NMI between one clustering and the next"
+    "the last weights whose score reached 80 % of the highest before; the score is the NMI between "
+    "the clusterings of different modalities or, with one modality, between one and the next"
 )
 
 
@@ -72,6 +73,11 @@ def score(health: Mapping[str, Any]) -> float | None:
     if not health["agreement"]:
         values = [item["nmi_previous"] for item in health["clusterings"].values()]
     return float(np.mean(values)) if values and None not in values else None
+
+
+def is_best(score: float, highest: float | None) -> bool:
+    """Whether weights of this score take the mark from those before (``RULE``)."""
+    return highest is None or score >= NEARLY * highest
 
 
 def alarm(health: Mapping[str, Any]) -> None:

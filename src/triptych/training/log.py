@@ -60,7 +60,12 @@ def scalars(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, flo
 
 
 def line(row: Mapping[str, Any], epochs: int) -> str:
-    """One epoch for the reader of a terminal, below new clusters where it began with them."""
+    """One epoch for the reader of a terminal, below new clusters where it began with them.
+
+    The row of the last clustering, which no epoch follows, has no loss.
+    """
+    if "loss" not in row:
+        return _clusters(row)
     loss = f"epoch {row['epoch'] + 1}/{epochs}  loss {sum(row['loss'].values()):.3f}"
     pace = f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data"
     clusters = f"{_clusters(row)}\n" if row["new_clusters"] and row["clusterings"] else ""

@@ -70,6 +70,8 @@ class Loop:
         trained = self.state.refreshed < self.state.epoch or self.state.step
         if trained and self.given is None:
             self.refresh()  # only to judge the last weights: the labels made here teach nobody
+            row = {"epoch": self.state.epoch, "new_clusters": True, **self.state.health}
+            self.log.write(row, self.recipe.epochs)
         self.log.close()
         return self.state.epoch >= self.recipe.epochs
 
@@ -109,8 +111,8 @@ class Loop:
         state = self.state
         score = health.score(state.health)
         state.health["best"] = False
-        if score is not None and (state.best is None or score > state.best):
-            state.best = score
+        if score is not None and health.is_best(score, state.best):
+            state.best = max(score, state.best or 0.0)
             state.health["best"] = True
             # With the heads and clusters that these weights were trained on, not the new ones.
             self._save("best", self.state.model_tensors())
