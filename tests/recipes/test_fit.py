@@ -71,6 +71,12 @@ def test_a_finished_fit_resumed_keeps_its_weights(work: Path, collection: Collec
     assert again["sha256"] == before
 
 
+def test_a_fit_resumed_with_a_changed_recipe_is_refused(work: Path, collection: Collection) -> None:
+    changed = [*SMALL, "optimisation.rate=0.1"]
+    with pytest.raises(UserError, match=r"another recipe .*rate 0\.002 became 0\.1"):
+        triptych.fit(collection.videos, out=work, overrides=changed, resume=True, workers=1)
+
+
 def test_a_folder_without_media_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(UserError, match="nothing to learn from"):

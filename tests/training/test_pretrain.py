@@ -193,6 +193,17 @@ def test_a_deadline_ends_the_run_with_a_usable_checkpoint(small: Small, tmp_path
     assert done.checkpoint.is_file()
 
 
+def test_a_deadline_within_an_epoch_keeps_the_clusters_that_taught_in_it(
+    small: Small, tmp_path: Path
+) -> None:
+    pretrain(small.manifest, RECIPE, tmp_path, small.source, deadline=time.monotonic())
+    taught = tensors(tmp_path)["assignments.video.labels"]
+    folder = tmp_path / "assignments"
+    assert pq.read_table(folder / "epoch_0000.parquet")["video"].to_pylist() == taught.tolist()
+    judged = pq.read_table(folder / "epoch_0000_step_000001.parquet")["video"].to_pylist()
+    assert judged != taught.tolist()
+
+
 def test_a_modality_that_no_clip_has_is_refused(small: Small, tmp_path: Path) -> None:
     table = small.manifest.table
     silent = Manifest(

@@ -227,7 +227,10 @@ class Loop:
         columns = {"clip_id": self.manifest.table["clip_id"]}
         for name, assignment in self.state.assignments.items():
             columns[name] = pa.array(assignment.labels)
-        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}.parquet"
+        # The clusters of weights that ran out of time within an epoch teach nobody; they must not
+        # take the place of those that taught in it.
+        within = f"_step_{self.state.step:06d}" if self.state.step else ""
+        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}{within}.parquet"
         write_table(path, pa.table(columns))
 
 
