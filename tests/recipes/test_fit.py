@@ -8,6 +8,9 @@ import triptych
 from triptych.demo.collection import Collection, make_collection
 from triptych.demo.knobs import Knobs
 from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
+from triptych.recipes.fit import Clock, _schedule
+from triptych.recipes.plan import choose
 
 SMALL = ["clip.frames=4", "clip.size=32", "clustering.k=4", "epochs=2", "batch=8"]
 
@@ -75,6 +78,16 @@ def test_a_fit_resumed_with_a_changed_recipe_is_refused(work: Path, collection: 
     changed = [*SMALL, "optimisation.rate=0.1"]
     with pytest.raises(UserError, match=r"another recipe .*rate 0\.002 became 0\.1"):
         triptych.fit(collection.videos, out=work, overrides=changed, resume=True, workers=1)
+
+
+def test_what_the_user_sets_is_not_planned_over(work: Path, tmp_path: Path) -> None:
+    manifest = Manifest.read(work / "manifest.parquet")
+    given = ["refresh_every=1", "modalities=text", "method=sdc"]
+    recipe, _ = choose(manifest, given)
+    clock = Clock.start(1.0)
+    planned, _ = _schedule(manifest, recipe, given, clock, [], tmp_path, False)
+    assert planned.refresh_every == 1
+    assert planned.epochs > 1
 
 
 def test_a_folder_without_media_is_one_clear_line(tmp_path: Path) -> None:

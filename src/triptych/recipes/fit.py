@@ -165,7 +165,7 @@ def _schedule(
         # user changes stays changed, so that the run refuses it.
         recipe = config.override(config.load(Recipe, begun), overrides)
     elif not fixed:
-        recipe = schedule(clips, recipe, pace, left)
+        recipe = config.override(schedule(clips, recipe, pace, left), overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
     reasons.append(
         f"{recipe.epochs} epochs, new clusters every {recipe.refresh_every}: "
