@@ -78,7 +78,6 @@ def demo(
     truth = out / "clip_labels.csv"
     ids, spans = scanned.table["clip_id"].to_pylist(), _spans(scanned)
     write_clip_labels(collection, truth, ids, *spans)
-    # No text in the test part: there it is asked what pictures and sound alone have learned.
     train = _part(collection, scanned, "train", out / "fit", workers)
     test = _part(collection, scanned, "test", out / "test", workers)
     checkpoints, page = _train_all(train, out, seed, minutes, workers)
