@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,6 +8,7 @@ import pytest
 import triptych
 from triptych.demo.collection import Collection, make_collection
 from triptych.demo.knobs import Knobs
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.recipes.fit import Clock, _schedule
@@ -59,6 +61,16 @@ def test_search_by_words_and_by_a_span_say_file_start_and_end(
     # Two epochs of a tiny network hardly tell clips apart: the clip itself must be near the top.
     found = triptych.search(work, f"{video}#{clip['start']}-{clip['end']}", top=3)["hits"]
     assert (video.name, clip["start"]) in {(hit["path"], hit["start"]) for hit in found}
+
+
+def test_embeddings_of_other_weights_are_not_searched(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(work / "run")
+    table = EmbeddingTable.read(work / "embeddings.parquet")
+    replace(table, info={**table.info, "checkpoint": "0" * 64}).write(
+        tmp_path / "embeddings.parquet"
+    )
+    with pytest.raises(UserError, match="made with other weights than its run has now"):
+        triptych.search(tmp_path, "stir the pot")
 
 
 def test_a_second_fit_in_the_same_folder_is_refused(work: Path, collection: Collection) -> None:
