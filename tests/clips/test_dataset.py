@@ -61,6 +61,19 @@ def test_shapes_types_and_order(collection: Manifest, source: ClipSource) -> Non
     assert first.inputs["text"].tolist() == [[1, 0, 1]] * 3
 
 
+def test_what_the_loader_says_that_clips_have_is_what_it_gives(
+    collection: Manifest, cached: CachedClips
+) -> None:
+    for words in (("flash",), ("pot",)):
+        inputs = {**INPUTS, "text": TextInput(words)}
+        loader = ClipLoader(collection, cached, inputs)
+        (batch,) = loader.batches([range(len(collection))], View(random=False))
+        for name in inputs:
+            assert loader.has(name).tolist() == batch.present[name].tolist()
+    assert not loader.has("text").any()
+    assert collection.has("text").any()
+
+
 def test_what_a_clip_lacks_is_absent_and_zero(
     collection: Manifest, source: ClipSource, capsys: pytest.CaptureFixture[str]
 ) -> None:

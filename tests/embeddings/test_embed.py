@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,12 @@ def test_the_table_says_which_weights_made_it(
     assert again.info["modalities"] == ["video", "audio", "text"]
     assert again.info["manifest"] == manifest.digest
     assert next(iter(model.encoders["video"].parameters())).device.type == "cpu"
+
+
+def test_weights_from_before_the_first_step_are_not_called_by_the_method(
+    made: tuple[Model, Manifest, EmbeddingTable],
+) -> None:
+    model, manifest, table = made
+    clip = manifest.select([3])
+    before = embed(clip, replace(model, heads={}, assignments={}), FileClips(clip))
+    assert (table.info["method"], before.info["method"]) == ("xdc", "initial")

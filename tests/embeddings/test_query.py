@@ -7,6 +7,7 @@ import pytest
 
 from tests.embeddings.test_model import save_run
 from triptych.clips.dataset import FileClips
+from triptych.clips.sample import window
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.query import MOST_WINDOWS, _windows, embed_media
@@ -143,16 +144,23 @@ def test_a_clip_as_query_is_the_clip_in_the_table(data: Path, model: Model) -> N
             )
 
 
-@pytest.mark.parametrize("length", [0.1, 0.5, 4.0, 5.9, 6.1, 12.0, 600.0])
+@pytest.mark.parametrize("length", [0.1, 0.5, 4.0, 5.9, 6.1, 7.9, 12.0, 600.0])
 def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> None:
     starts = _windows((7.0, 7.0 + length), 0.5)
     assert 1 <= len(starts) <= MOST_WINDOWS
     assert starts.min() >= 7.0
     assert starts.max() <= 7.0 + max(0.0, length - 0.5) + 1e-9
     part = length / len(starts)
-    assert part <= 6.0 or len(starts) == MOST_WINDOWS, "about the length of a scanned clip"
+    assert part < 8.0 or len(starts) == MOST_WINDOWS, "about the length of a scanned clip"
+    assert part >= 4.0 or len(starts) == 1, "never less: such a span may be a clip itself"
     if length >= 0.5:
         np.testing.assert_allclose((starts + 0.25 - 7.0) / part % 1, 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [2.0, 4.0, 6.678, 7.9])
+def test_a_clip_s_span_is_looked_at_where_the_table_looks(length: float) -> None:
+    (start,) = _windows((7.0, 7.0 + length), 0.5)
+    assert start == pytest.approx(window(7.0, 7.0 + length, 0.5, 0.5))
 
 
 def test_a_long_span_is_the_mean_of_its_parts(data: Path, model: Model) -> None:

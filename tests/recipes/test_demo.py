@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -6,6 +5,7 @@ import pytest
 
 import triptych
 from triptych.errors import UsageError, UserError
+from triptych.evaluate.results import read_results
 
 KNOBS = ["videos=12", "steps=6", "step_seconds=2.0", "width=64", "height=48", "frame_rate=8"]
 
@@ -52,8 +52,14 @@ def test_nothing_is_trained_on_a_test_video(made: tuple[Path, dict]) -> None:
 
 
 def test_results_carry_their_protocol(made: tuple[Path, dict]) -> None:
-    results = json.loads((made[0] / "results.json").read_text())
-    assert results
+    results = read_results(made[0] / "results.json")
+    rows = [row for row in made[1]["table"] if row["probe"] in ("knn", "linear")]
+    assert len(results) == len(rows) == 24
+    for row in rows:
+        kept = results[f"{row['row']}/{row['probe']}/vector_video/{row['target']}/clip"]
+        figure = next(found for found in kept["rows"] if found["metric"] == "accuracy")
+        assert row["value"] == pytest.approx(figure["value"], abs=1e-4)
+        assert kept["protocol"]["folds"] == "the labels' column split"
     assert Path(made[1]["report"]).is_file()
 
 

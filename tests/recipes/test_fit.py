@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,7 +8,11 @@ import pytest
 import triptych
 from triptych.demo.collection import Collection, make_collection
 from triptych.demo.knobs import Knobs
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
+from triptych.recipes.fit import Clock, _schedule
+from triptych.recipes.plan import choose
 
 SMALL = ["clip.frames=4", "clip.size=32", "clustering.k=4", "epochs=2", "batch=8"]
 
@@ -58,6 +63,16 @@ def test_search_by_words_and_by_a_span_say_file_start_and_end(
     assert (video.name, clip["start"]) in {(hit["path"], hit["start"]) for hit in found}
 
 
+def test_embeddings_of_other_weights_are_not_searched(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(work / "run")
+    table = EmbeddingTable.read(work / "embeddings.parquet")
+    replace(table, info={**table.info, "checkpoint": "0" * 64}).write(
+        tmp_path / "embeddings.parquet"
+    )
+    with pytest.raises(UserError, match="made with other weights than its run has now"):
+        triptych.search(tmp_path, "stir the pot")
+
+
 def test_a_second_fit_in_the_same_folder_is_refused(work: Path, collection: Collection) -> None:
     with pytest.raises(UserError, match="holds a fit already; --resume"):
         triptych.fit(collection.videos, out=work)
@@ -69,6 +84,22 @@ def test_a_finished_fit_resumed_keeps_its_weights(work: Path, collection: Collec
         collection.videos, out=work, overrides=SMALL, resume=True, minutes=2.0, workers=1
     )
     assert again["sha256"] == before
+
+
+def test_a_fit_resumed_with_a_changed_recipe_is_refused(work: Path, collection: Collection) -> None:
+    changed = [*SMALL, "optimisation.rate=0.1"]
+    with pytest.raises(UserError, match=r"another recipe .*rate 0\.002 became 0\.1"):
+        triptych.fit(collection.videos, out=work, overrides=changed, resume=True, workers=1)
+
+
+def test_what_the_user_sets_is_not_planned_over(work: Path, tmp_path: Path) -> None:
+    manifest = Manifest.read(work / "manifest.parquet")
+    given = ["refresh_every=1", "modalities=text", "method=sdc"]
+    recipe, _ = choose(manifest, given)
+    clock = Clock.start(1.0)
+    planned, _ = _schedule(manifest, recipe, given, clock, [], tmp_path, False)
+    assert planned.refresh_every == 1
+    assert planned.epochs > 1
 
 
 def test_a_folder_without_media_is_one_clear_line(tmp_path: Path) -> None:

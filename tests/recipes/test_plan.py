@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from triptych.errors import UsageError
 from triptych.manifest.schema import SCHEMA, Manifest
@@ -76,6 +78,18 @@ def test_rounds_are_of_nearly_the_same_length() -> None:
     # 7 epochs of 600 clips: rounds of 4 and 3, where 3, 3 and 1 would leave an epoch by itself.
     recipe = schedule(600, Recipe(), pace, seconds=43.0)
     assert (recipe.epochs, recipe.refresh_every) == (7, 4)
+
+
+@settings(deadline=None)
+@given(clips=st.integers(1, 5000), seconds=st.floats(1.0, 500.0), every=st.integers(1, 8))
+def test_no_run_ends_with_a_stump_of_a_round(clips: int, seconds: float, every: int) -> None:
+    # 575 clips and 83 s: 13 epochs in rounds of 4 left one epoch with new heads at the end.
+    pace = Pace(train=100.0, extract=500.0)
+    recipe = schedule(clips, Recipe(refresh_every=every), pace, seconds)
+    last = recipe.epochs % recipe.refresh_every or recipe.refresh_every
+    assert 2 * last >= recipe.refresh_every
+    spare = (seconds - clips / pace.extract) / pace.seconds_an_epoch(clips, recipe)
+    assert 0.8 * min(200, int(spare)) <= recipe.epochs <= 200
 
 
 def test_however_short_the_time_there_is_an_epoch() -> None:

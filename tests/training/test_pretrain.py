@@ -167,11 +167,42 @@ def test_init_starts_anew_from_weights(small: Small, unbroken: Path, tmp_path: P
         )
 
 
+def test_a_run_from_weights_that_dies_before_its_first_save_goes_on_from_them(
+    small: Small, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 1, "seed": 3})
+    best = unbroken / "checkpoints" / "best.safetensors"
+    pretrain(small.manifest, recipe, tmp_path / "whole", small.source, init=best)
+    broken = tmp_path / "broken"
+    with monkeypatch.context() as dying:
+        dying.setattr(loop, "train_step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pretrain(small.manifest, recipe, broken, small.source, init=best)
+    assert not (broken / "checkpoints" / "last.safetensors").exists()
+    changed = recipe.model_copy(update={"batch": 4})
+    with pytest.raises(UserError, match="another recipe"):
+        pretrain(small.manifest, changed, broken, small.source, resume=True)
+    pretrain(small.manifest, recipe, broken, small.source, resume=True)
+    one, other = tensors(tmp_path / "whole"), tensors(broken)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
 def test_a_deadline_ends_the_run_with_a_usable_checkpoint(small: Small, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"epochs": 10_000})
     done = pretrain(small.manifest, recipe, tmp_path, small.source, deadline=time.monotonic() + 2.0)
     assert not done.finished
     assert done.checkpoint.is_file()
+
+
+def test_a_deadline_within_an_epoch_keeps_the_clusters_that_taught_in_it(
+    small: Small, tmp_path: Path
+) -> None:
+    pretrain(small.manifest, RECIPE, tmp_path, small.source, deadline=time.monotonic())
+    taught = tensors(tmp_path)["assignments.video.labels"]
+    folder = tmp_path / "assignments"
+    assert pq.read_table(folder / "epoch_0000.parquet")["video"].to_pylist() == taught.tolist()
+    judged = pq.read_table(folder / "epoch_0000_step_000001.parquet")["video"].to_pylist()
+    assert judged != taught.tolist()
 
 
 def test_a_modality_that_no_clip_has_is_refused(small: Small, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +26,7 @@ from triptych.clips.sample import (
     window,
 )
 from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
-from triptych.encoders.text import encode
+from triptych.encoders.text import encode, tokens
 from triptych.errors import UsageError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -118,6 +119,16 @@ class ClipLoader:
         if self._text is not None:
             self._has["text"] = manifest.has("text")
             self._words = manifest.column("text")
+
+    def has(self, modality: str) -> npt.NDArray[np.bool_]:
+        """Which clips have the modality, (clips,), as far as is known before they are read."""
+        return self._known_words if modality == "text" else self.source.has(modality)
+
+    @cached_property
+    def _known_words(self) -> npt.NDArray[np.bool_]:
+        known = frozenset(self._text.vocabulary if self._text else ())
+        heard = [not known.isdisjoint(tokens(str(text))) for text in self._words]
+        return np.array(heard, np.bool_) & self._has["text"]
 
     def batches(self, rows: Iterable[Rows], view: View, first: int = 0) -> Iterator[ClipBatch]:
         """The clips of each sequence of ``rows``, in that order.

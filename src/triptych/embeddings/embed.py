@@ -41,6 +41,7 @@ def embed(
         manifest,
         columns,
         model.sha256,
-        method=model.facts["method"],
+        # Weights from before the first step are no method's yet, and results must not say so.
+        method=model.facts["method"] if model.heads else "initial",
         modalities=list(encoders),
     )

@@ -82,12 +82,14 @@ def _span(
 
 
 def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float64]:
-    """Where windows start: in the middle of each of the clips into which a scan would cut it.
+    """Where windows start: in the middle of equal parts of the span, each a clip's length or more.
 
-    So a span that is a clip of the collection is looked at where the table's vector was taken.
+    A span below two clips' lengths is one part. So one that is a clip of the collection, which
+    captions may have made longer than ``CLIP_SECONDS``, is looked at where the table's vector was
+    taken.
     """
     length = span[1] - span[0]
-    parts = max(1, min(MOST_WINDOWS, round(length / CLIP_SECONDS)))
+    parts = max(1, min(MOST_WINDOWS, int(length / CLIP_SECONDS + 1e-6)))
     middles = span[0] + length / parts * (np.arange(parts) + 0.5)
     return np.asarray(np.maximum(middles - seconds / 2, span[0]))
 

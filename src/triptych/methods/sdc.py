@@ -6,7 +6,7 @@ from triptych.methods.method import Cluster, Method, Teach
 
 
 def method(modalities: tuple[str, ...]) -> Method:
-    """Single-modality deep clustering of every modality, side by side (XDC paper, figure 2a)."""
+    """Single-modality deep clustering of every modality, side by side (XDC's baseline)."""
     return Method(
         name="sdc",
         modalities=modalities,

@@ -9,7 +9,7 @@ from triptych.methods.method import Cluster, Method, Teach
 def method(modalities: tuple[str, ...]) -> Method:
     """Cross-modal deep clustering of two modalities, or of three: each learns from the other two.
 
-    The paper has two (figure 2d, section 3.2); three are ours, one head for each teacher.
+    The paper has two; three are ours, one head for each teacher.
     """
     if len(modalities) < 2:
         raise UsageError("method=xdc needs two or three modalities; for one, take method=sdc")

@@ -78,13 +78,12 @@ def demo(
     truth = out / "clip_labels.csv"
     ids, spans = scanned.table["clip_id"].to_pylist(), _spans(scanned)
     write_clip_labels(collection, truth, ids, *spans)
-    # No text in the test part: there it is asked what pictures and sound alone have learned.
     train = _part(collection, scanned, "train", out / "fit", workers)
     test = _part(collection, scanned, "test", out / "test", workers)
     checkpoints, page = _train_all(train, out, seed, minutes, workers)
     rows: list[Row] = []
     for name, checkpoint in checkpoints.items():
-        table = _embed(checkpoint, train, test)
+        table = _embed(name, checkpoint, train, test)
         table.write(out / f"embeddings_{name}.parquet")
         rows += _score(name, out / f"embeddings_{name}.parquet", truth, train, test, seed)
     hits, found = _search(checkpoints["xdc"], collection, test)
@@ -156,12 +155,12 @@ def _train_all(
     return checkpoints | folders, Path(fitted["report"])
 
 
-def _embed(checkpoint: Path, train: Part, test: Part) -> EmbeddingTable:
+def _embed(name: str, checkpoint: Path, train: Part, test: Part) -> EmbeddingTable:
     model = Model.load(checkpoint)
     tables = [embed(part.manifest, model, part.source) for part in (train, test)]
-    return EmbeddingTable(
-        tables[0].root, pa.concat_tables([table.table for table in tables]), tables[0].info
-    )
+    clips = pa.concat_tables([table.table for table in tables])
+    # By the row's name, by which results.json keeps them apart.
+    return EmbeddingTable(tables[0].root, clips, {**tables[0].info, "method": name})
 
 
 def _score(

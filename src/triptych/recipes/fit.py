@@ -160,8 +160,9 @@ def _schedule(
     left = clock.left(reserve)
     begun = out / "run" / "recipe.json"
     if resume and begun.is_file():
-        # As it was begun: the load of the machine must not change the recipe of a run.
-        recipe = config.load(Recipe, begun)
+        # As it was begun: the load of the machine must not change the recipe of a run. What the
+        # user changes stays changed, so that the run refuses it.
+        recipe = config.override(config.load(Recipe, begun), overrides)
     else:
         recipe = complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)

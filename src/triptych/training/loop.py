@@ -158,9 +158,21 @@ class Loop:
         labels = {}
         for edge in self.method.teaches:
             known = self.state.assignments[edge.cluster].labels
-            labels[edge.head] = np.where(self.manifest.has(edge.student), known, -1)
+            labels[edge.head] = np.where(self._shown(edge.student), known, -1)
         seed = derive(self.recipe.seed, "draws", self.state.epoch)
         return balanced_draws(labels, self.steps_an_epoch * self.recipe.batch, seed)
+
+    def _shown(self, modality: str) -> npt.NDArray[np.bool_]:
+        """Which clips an encoder can be shown, (clips,).
+
+        A draw of any other would be lost, and the clusters with many of them would count less. So
+        what the last refresh could not read is left out too.
+        """
+        shown = self.loader.has(modality)
+        for cluster in self.method.clusters:
+            if self.given is None and cluster.of == (modality,):
+                shown = shown & (self.state.assignments[cluster.name].labels >= 0)
+        return shown
 
     def _batches(self, draws: Draws, first: int) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
         size = self.recipe.batch
@@ -217,7 +229,10 @@ class Loop:
         columns = {"clip_id": self.manifest.table["clip_id"]}
         for name, assignment in self.state.assignments.items():
             columns[name] = pa.array(assignment.labels)
-        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}.parquet"
+        # The clusters of weights that ran out of time within an epoch teach nobody; they must not
+        # take the place of those that taught in it.
+        within = f"_step_{self.state.step:06d}" if self.state.step else ""
+        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}{within}.parquet"
         write_table(path, pa.table(columns))
 
 

@@ -69,7 +69,7 @@ def pretrain(
     """
     method = method or declare(recipe.method, recipe.modalities)
     _check(manifest, method)
-    last = out / "checkpoints" / "last.safetensors"
+    last, initial = (out / "checkpoints" / f"{name}.safetensors" for name in ("last", "initial"))
     if last.exists() and not resume:
         raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
     if resume and init:
@@ -79,8 +79,10 @@ def pretrain(
     description = describe(recipe, method, encoders, manifest)
     state = new_state(encoders, recipe, fabric)
     loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
-    if resume and last.exists():
-        tensors, facts = resume_state(last, description)
+    # A run that was killed before its first save goes on from where it began, be it from --init.
+    begun = next((path for path in (last, initial) if path.exists()), None)
+    if resume and begun:
+        tensors, facts = resume_state(begun, description)
         _take_over(state, tensors, facts, method, recipe, fabric)
     else:
         config.save(recipe, out / "recipe.json")

@@ -19,11 +19,18 @@ def search(
     """Find the clips that a sentence, a sound or a video is about."""
     from triptych.embeddings.model import Model
     from triptych.embeddings.table import EmbeddingTable
+    from triptych.errors import UserError
     from triptych.explore.query import vectors_of
     from triptych.explore.search import search as rank
 
     table = EmbeddingTable.read(work / "embeddings.parquet")
     model = Model.load(work / "run")
+    if table.info.get("checkpoint") != model.sha256:
+        # Vectors of two sets of weights have the same widths and nothing else in common.
+        raise UserError(
+            f"{work}: its embeddings were made with other weights than its run has now; "
+            "embed the clips again with `triptych embed`, or finish with `triptych fit --resume`"
+        )
     hits = rank(table, vectors_of(model, query), top, through=through or ())
     return {"query": query, "hits": [hit.row() for hit in hits]}
 

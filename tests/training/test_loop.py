@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from tests.training.conftest import RECIPE, Small
+from triptych.clips.dataset import ClipLoader
+from triptych.clustering.whiten import Whitening
+from triptych.encoders.encoder import TextInput
+from triptych.methods.method import declare
+from triptych.state.assignments import Assignment
+from triptych.state.training_state import TrainingState
+from triptych.training.loop import Loop
+from triptych.training.pretrain import make_fabric
+
+
+def loop_of(small: Small, out: Path, labels: dict[str, np.ndarray], words: tuple[str, ...]) -> Loop:
+    """A loop at the start of an epoch on these labels; text knows ``words`` alone."""
+    recipe = RECIPE.model_copy(update={"modalities": ("video", "text"), "batch": 50})
+    video = recipe.clip.video_input()
+    loader = ClipLoader(small.manifest, small.source, {"video": video, "text": TextInput(words)})
+    state = TrainingState(nn.ModuleDict(), nn.ModuleDict(), {})
+    state.assignments = {
+        name: Assignment(of, np.zeros((4, 1), np.float32), Whitening.none(1))
+        for name, of in labels.items()
+    }
+    method = declare("xdc", recipe.modalities)
+    return Loop(small.manifest, recipe, method, state, loader, make_fabric(recipe), out, {})
+
+
+def test_every_draw_of_an_edge_is_of_a_clip_that_its_student_can_be_shown(
+    small: Small, tmp_path: Path
+) -> None:
+    """Else the draw would be lost, and a cluster of many such clips would count less."""
+    spoken = [set(text.lower().split()) for text in small.manifest.column("text")]
+    word = max({"the", *set.union(*spoken)}, key=lambda word: sum(word in said for said in spoken))
+    known = np.array([word in said for said in spoken])
+    assert 2 < known.sum() < len(known), "some captions with the word, and some without"
+    assert small.manifest.has("text")[~known].any()
+    # Two clusters of video of which one is mostly of clips whose words are unknown.
+    video = np.where(known, np.arange(len(known)) % 2, 1)
+    unread = np.flatnonzero(known)[:1]  # a caption that the last refresh could not read
+    text = np.where(known, 0, -1)
+    text[unread] = -1
+    loop = loop_of(small, tmp_path, {"video": video, "text": text}, (word,))
+    edge = "video_teaches_text"
+    draws = loop._draws()
+    shown = known.copy()
+    shown[unread] = False
+    weights = draws.weights[edge]
+    assert not weights[~shown[draws.rows]].any()
+    for cluster in (0, 1):
+        mass = weights[shown[draws.rows] & (video[draws.rows] == cluster)].sum() / len(weights)
+        assert mass == pytest.approx(0.5, abs=0.05)
