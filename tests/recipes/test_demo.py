@@ -60,7 +60,8 @@ def test_results_carry_their_protocol(made: tuple[Path, dict]) -> None:
         figure = next(found for found in kept["rows"] if found["metric"] == "accuracy")
         assert row["value"] == pytest.approx(figure["value"], abs=1e-4)
         assert kept["protocol"]["folds"] == "the labels' column split"
-    assert Path(made[1]["report"]).is_file()
+    page = Path(made[1]["report"]).read_text(encoding="utf-8")
+    assert "what was read is not recorded" not in page
 
 
 def test_a_wrong_knob_names_the_right_ones(tmp_path: Path) -> None:

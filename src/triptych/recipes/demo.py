@@ -26,6 +26,7 @@ from triptych.evaluate.clusters import compare
 from triptych.evaluate.evaluate import evaluate
 from triptych.evaluate.supervised import train_supervised
 from triptych.explore.search import search
+from triptych.manifest.problems import write_problems
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -74,11 +75,15 @@ def demo(
     began = time.monotonic()
     collection = make_collection(out / "collection", _knobs(overrides, seed), workers=workers)
     say(f"demo: collection made in {time.monotonic() - began:.0f} s")
-    scanned = scan(collection.videos, out, min_caption=SHORTEST_CLIP, workers=workers).manifest
+    read = scan(collection.videos, out, min_caption=SHORTEST_CLIP, workers=workers)
+    scanned = read.manifest
     truth = out / "clip_labels.csv"
     ids, spans = scanned.table["clip_id"].to_pylist(), _spans(scanned)
     write_clip_labels(collection, truth, ids, *spans)
     train = _part(collection, scanned, "train", out / "fit", workers)
+    files = set(train.manifest.column("path"))
+    remarks = [problem for problem in read.problems if problem.path in files]
+    write_problems(out / "fit" / "problems.parquet", remarks)
     test = _part(collection, scanned, "test", out / "test", workers)
     checkpoints, page = _train_all(train, out, seed, minutes, workers)
     rows: list[Row] = []
