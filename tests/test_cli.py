@@ -151,7 +151,11 @@ def test_what_the_command_line_cannot_read_is_status_2(
     with pytest.raises(SystemExit) as done:
         cli.main()
     assert done.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert len(found.err.splitlines()) == 1
+    assert found.err.startswith("error: ")
+    assert "--help`" in found.err
 
 
 def test_wrong_usage_is_status_2(tmp_path: Path, fails: Fails) -> None:
@@ -254,3 +258,29 @@ def test_the_declarations_can_be_read_without_loading_torch() -> None:
     script = "import sys, triptych; triptych.methods(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_in_one_line(name: str, status: int) -> None:
+    script = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from triptych import cli
+def stopped(*words):
+    os.kill(os.getpid(), signal.{name})
+    raise AssertionError("still there")
+{{}}
+sys.argv = ["triptych", "methods"]
+cli.main()
+"""
+    for place in ("cli.build = stopped", "cli._print = stopped"):
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(place)], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (status, "")
+        assert done.stderr == "error: stopped; what was finished is kept\n"
+
+
+def test_no_memory_is_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 9 bytes")):
+        assert ends(capsys, error)[2].startswith("error: not enough memory; take a smaller batch")

@@ -7,28 +7,71 @@ import inspect
 import json as jsonlib
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, get_type_hints
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 from triptych.errors import UsageError, UserError
 from triptych.verbs import MODULES, verb
 
+if TYPE_CHECKING:
+    import typer
+
+
+class Stopped(KeyboardInterrupt):
+    """Another signal than the terminal's interrupt asks to end: everything is tidied up alike."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
 
 def main() -> None:
-    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
-    # OpenMP's threads wait by spinning, for long: on a machine that others use too they take the
-    # cores from the thread they wait for. Read when torch is loaded, so it must be said first.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    build()()
+    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + n by signal n."""
+    try:
+        _listen()
+        # OpenMP's threads wait by spinning, for long: on a machine that others use too they take
+        # the cores from the thread they wait for. Read when torch is loaded, so it comes first.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        # A path on disk may hold bytes, and a caption letters, that the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        status = build()(standalone_mode=False)
+        if status == 130:  # an interrupt that typer has met, outside of the verbs
+            raise KeyboardInterrupt
+    except KeyboardInterrupt as stop:
+        _stopped(stop)
+    except Exception as error:
+        # By its shape: the class moved with typer's versions, from click to a copy within typer.
+        if not hasattr(error, "format_message"):
+            raise
+        _misused(error)
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _listen() -> None:
+    def stop(number: int, _: object) -> None:
+        raise Stopped(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup's choice stays
+            signal.signal(number, stop)
+
+
+def _misused(error: Any) -> NoReturn:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        raise SystemExit(2)
+    context = getattr(error, "ctx", None)
+    name = context.command_path if context else "triptych"
+    _fail(f"{error.format_message().rstrip('.')}; see `{name} --help`", 2)
 
 
 def build() -> typer.Typer:
     """The command line with all its verbs."""
+    import typer  # here: an interrupt while it loads is met by main()
+
     app = typer.Typer(
         name="triptych",
         help="Deep clustering of unlabelled, narrated video: encoders, clusters, search.",
@@ -49,12 +92,14 @@ def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     def run(*, json: bool, **values: Any) -> None:
         try:
             _print(function.__name__, function(**values), json)
-        except KeyboardInterrupt:
-            _fail("stopped; what was finished is kept", 130)
+        except KeyboardInterrupt as stop:
+            _stopped(stop)
         except Exception as error:
             if os.environ.get("TRIPTYCH_DEBUG"):
                 raise
             _fail(_line(error), 2 if isinstance(error, UsageError) else 1)
+
+    import typer
 
     hints = get_type_hints(function, include_extras=True)
     hints["json"] = Annotated[bool, typer.Option("--json", help="print one JSON object")]
@@ -74,6 +119,8 @@ def _line(error: Exception) -> str:
     """What went wrong, for a reader who has not seen the code."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "not enough memory; take a smaller batch, fewer frames or smaller pictures"
     what = f"{type(error).__name__}: {error}".splitlines()[0] + "; this is unexpected"
     if isinstance(error, OSError) and error.strerror:  # a full disk, a folder without permission
         if error.filename is not None:
@@ -82,7 +129,12 @@ def _line(error: Exception) -> str:
     return f"{what}; TRIPTYCH_DEBUG=1 shows where"
 
 
-def _fail(line: str, status: int) -> None:
+def _stopped(stop: KeyboardInterrupt) -> NoReturn:
+    number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+    _fail("stopped; what was finished is kept", 128 + number)
+
+
+def _fail(line: str, status: int) -> NoReturn:
     print(f"error: {' '.join(line.splitlines())}", file=sys.stderr)
     raise SystemExit(status)
 
