@@ -116,6 +116,7 @@ def test_captions_of_all_three_sorts_reach_their_clips(tmp_path: Path) -> None:
     [
         {"window": 0},
         {"window": float("nan")},
+        {"window": 1e-9},
         {"min_caption": -1},
         {"check": "some"},
         {"workers": -1},

@@ -9,7 +9,7 @@ import triptych
 from triptych.demo.collection import Collection, make_collection
 from triptych.demo.knobs import Knobs
 from triptych.embeddings.table import EmbeddingTable
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import Manifest
 from triptych.recipes.fit import Clock, _schedule
 from triptych.recipes.plan import choose
@@ -106,3 +106,29 @@ def test_a_folder_without_media_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(UserError, match="nothing to learn from"):
         triptych.fit(tmp_path, out=tmp_path / "work")
+
+
+def test_a_fit_resumed_without_its_overrides_keeps_them(work: Path, collection: Collection) -> None:
+    before = json.loads((work / "fit.json").read_text())
+    again = triptych.fit(collection.videos, out=work, resume=True, workers=1)
+    assert again["sha256"] == before["sha256"]
+    assert json.loads((work / "fit.json").read_text())["recipe"] == before["recipe"]
+
+
+def test_resume_refuses_another_collection_and_keeps_the_old_manifest(
+    work: Path, collection: Collection, tmp_path: Path
+) -> None:
+    film = next(collection.videos.glob("video-*.mp4"))
+    (tmp_path / film.name).write_bytes(film.read_bytes())
+    before = (work / "manifest.parquet").read_bytes()
+    with pytest.raises(UserError, match="not as it was when the fit"):
+        triptych.fit(tmp_path, out=work, overrides=SMALL, resume=True, workers=1)
+    assert (work / "manifest.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "limit", [{"minutes": float("nan")}, {"minutes": 0.0}, {"disk": float("nan")}, {"disk": -1.0}]
+)
+def test_a_limit_that_is_none_is_wrong_usage(limit: dict[str, float], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="must be a number"):
+        triptych.fit(tmp_path, out=tmp_path / "work", **limit)

@@ -21,7 +21,9 @@ def manifest(clips: int, video: int, audio: int, text: int) -> Manifest:
         "path": [f"{i}.mp4" for i in range(clips)],
         "start": np.zeros(clips),
         "end": np.ones(clips),
-        "text": ["whisk the eggs" if i < text else "" for i in range(clips)],
+        "text": [
+            f"whisk {chr(97 + i % 26)}{chr(97 + i // 26)}" if i < text else "" for i in range(clips)
+        ],
         "has_video": first(video),
         "has_audio": first(audio),
         "has_text": first(text),
@@ -101,3 +103,15 @@ def test_pace_is_measured_for_each_kind_of_input() -> None:
     recipe = Recipe(modalities=("video", "audio", "text"), clip=Clip(frames=2, size=16), batch=2)
     pace = measure_pace(manifest(40, 40, 40, 40), recipe)
     assert pace.extract > pace.train > 0
+
+
+def test_captions_that_all_say_the_same_teach_nothing() -> None:
+    found = manifest(100, 100, 0, 100)
+    same = found.table.set_column(4, "text", pa.array(["[Music]"] * 100))
+    recipe, reasons = choose(Manifest(found.root, same), [])
+    assert recipe.modalities == ("video",)
+    assert "1 different texts" in reasons[0]
+    few = pa.array([("whisk", "stir", "chop")[i % 3] for i in range(100)])
+    recipe, _ = choose(Manifest(found.root, found.table.set_column(4, "text", few)), [])
+    assert recipe.modalities == ("video", "text")
+    assert recipe.clustering.k == 3

@@ -20,6 +20,7 @@ from triptych.progress import track
 from triptych.workers import Crashed, Done, Result, TimedOut, available_cores, run_isolated
 
 WINDOW = 4.0
+SHORTEST_WINDOW = 0.1  # seconds; a film of two hours in shorter ones would be past counting
 SHORTEST = 4.0
 SECONDS_PER_FILE = 60.0
 # A large file gets more time: decoding is rarely slower than this.
@@ -33,6 +34,11 @@ class Scan:
     manifest: Manifest
     problems: list[Problem]
 
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.parquet`` and ``problems.parquet`` into ``folder``."""
+        self.manifest.write(folder / "manifest.parquet")
+        write_problems(folder / "problems.parquet", self.problems)
+
 
 def scan(
     folder: Path | str,
@@ -41,6 +47,7 @@ def scan(
     window: float = WINDOW,
     min_caption: float = SHORTEST,
     check: Check = "sample",
+    leave_out: Path | None = None,
     workers: int | None = None,
     seconds_per_file: float = SECONDS_PER_FILE,
     read: Callable[[Job], FileClips] = read_file,
@@ -52,7 +59,8 @@ def scan(
     frame, ``"sample"`` the beginning, middle and end of long videos, and everything where those
     show damage. Each file is read in one of ``workers`` processes (default: one per core; 0: in
     this one) within ``seconds_per_file`` seconds and one more per megabyte. With ``out``, writes
-    ``manifest.parquet`` and ``problems.parquet`` there. ``read`` is what reads one file.
+    ``manifest.parquet`` and ``problems.parquet`` there. ``leave_out``
+    is a folder not to look into, by default ``out``. ``read`` is what reads one file.
 
     Raises UserError if there is no such folder or nothing in it; whatever is wrong with single
     files is in the problems instead.
@@ -60,7 +68,7 @@ def scan(
     _check_arguments(window, min_caption, check, seconds_per_file, workers)
     root = Path(folder).expanduser().absolute()
     into = Path(out).expanduser() if out is not None else None
-    listing = list_folder(root, leave_out=into)
+    listing = list_folder(root, leave_out=leave_out or into)
     words = assign(root, listing.media, listing.captions)
     jobs = [
         Job(
@@ -83,8 +91,7 @@ def scan(
     problems.sort(key=lambda problem: problem.path)
     result = Scan(Manifest(root, pa.Table.from_pylist(rows, SCHEMA)), problems)
     if into is not None:
-        result.manifest.write(into / "manifest.parquet")
-        write_problems(into / "problems.parquet", problems)
+        result.write(into)
     return result
 
 
@@ -99,6 +106,8 @@ def _check_arguments(
     for name, value in positive.items():
         if not 0 < value < float("inf"):
             raise UsageError(f"{name}={value}: must be a number of seconds above 0")
+    if window < SHORTEST_WINDOW:
+        raise UsageError(f"window={window}: must be at least {SHORTEST_WINDOW} seconds")
     if workers is not None and workers < 0:
         raise UsageError(f"workers={workers}: must be 0 or more")
     if check not in get_args(Check):

@@ -15,12 +15,12 @@ from triptych.clips.cache import ClipCache
 from triptych.embeddings.clusters import cluster
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 from triptych.explore.report import report
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
-from triptych.recipes.plan import choose, complete, measure_pace
+from triptych.recipes.plan import choose, complete, explain, measure_pace
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
 from triptych.training.recipe import Recipe
@@ -42,8 +42,8 @@ class Clock:
     @classmethod
     def start(cls, minutes: float | None) -> Clock:
         """Begin to count."""
-        if minutes is not None and minutes <= 0:
-            raise UserError(f"minutes={minutes:g}: must be above 0")
+        if minutes is not None and not 0 < minutes < float("inf"):
+            raise UsageError(f"minutes={minutes:g}: must be a number above 0")
         return cls(time.monotonic(), minutes, {})
 
     def done(self, stage: str) -> None:
@@ -70,9 +70,14 @@ def fit(
 ) -> dict[str, Any]:
     """Everything from a folder of videos; returns what ``--json`` prints."""
     clock = Clock.start(minutes)
-    if (out / "run").exists() and not resume:
+    if not disk >= 0:
+        raise UsageError(f"disk={disk:g}: must be a number of gigabytes, 0 or more")
+    if _last(out).exists() and not resume:
         raise UserError(f"{out}: holds a fit already; --resume goes on with it, or name another")
-    found = scan(folder, out, workers=workers)
+    found = scan(folder, leave_out=out, workers=workers)
+    if resume:
+        _refuse_changed(found.manifest, out)
+    found.write(out)
     clock.done("scan")
     say(f"scan: {len(found.manifest)} clips; {len(found.problems)} remarks in problems.parquet")
     return fit_manifest(
@@ -101,7 +106,9 @@ def fit_manifest(
         raise UserError(
             f"{manifest.root}: nothing to learn from, not one clip; see {out}/problems.parquet"
         )
-    recipe, reasons = choose(manifest, overrides)
+    begun = _begun(out, overrides) if resume else None
+    recipe = begun or choose(manifest, overrides)[0]
+    reasons = explain(manifest, recipe)
     cache = cache_folder(manifest, recipe, out, disk)
     source = open_source(manifest, recipe.clip, cache, workers=workers)
     clock.done("cache")
@@ -128,6 +135,31 @@ def fit_manifest(
     page = report(out)
     clock.done("report")
     return _result(out, page, run, clusters, clock)
+
+
+def _last(out: Path) -> Path:
+    return out / "run" / "checkpoints" / "last.safetensors"
+
+
+def _refuse_changed(manifest: Manifest, out: Path) -> None:
+    """Before the old manifest, of which the run and its tables are, is written over."""
+    path = out / "manifest.parquet"
+    if _last(out).exists() and path.is_file():
+        before = Manifest.read(path)
+        if before.digest != manifest.digest:
+            raise UserError(
+                f"{manifest.root}: not as it was when the fit in {out} began ({len(before)} clips "
+                f"then, {len(manifest)} now, or other bytes); give another --out"
+            )
+
+
+def _begun(out: Path, overrides: Sequence[str]) -> Recipe | None:
+    """The recipe of the run in ``out``, which the load of the machine must not change.
+
+    What the user changes stays changed, so that the run refuses it.
+    """
+    path = out / "run" / "recipe.json"
+    return config.override(config.load(Recipe, path), overrides) if path.is_file() else None
 
 
 def cache_folder(manifest: Manifest, recipe: Recipe, out: Path, disk: float) -> Path | None:
@@ -158,13 +190,8 @@ def _schedule(
     # A second pass in 32 bits makes the embeddings; the report's map and thumbnails are bounded.
     reserve = RESERVE_SECONDS + 3 * clips / pace.extract + 0.02 * min(clips, 2_500)
     left = clock.left(reserve)
-    begun = out / "run" / "recipe.json"
-    if resume and begun.is_file():
-        # As it was begun: the load of the machine must not change the recipe of a run. What the
-        # user changes stays changed, so that the run refuses it.
-        recipe = config.override(config.load(Recipe, begun), overrides)
-    else:
-        recipe = complete(clips, recipe, pace, left, overrides)
+    begun = _begun(out, overrides) if resume else None
+    recipe = begun or complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
     reasons.append(f"{recipe.clustering.k} clusters in each modality")
     reasons.append(

@@ -10,6 +10,7 @@ import torch
 
 from triptych import config
 from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
+from triptych.encoders.text import build_vocabulary, tokens
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.training.pretrain import make_encoders, make_fabric
 from triptych.training.recipe import Clip, Encoders, Modality, Recipe
@@ -37,8 +38,9 @@ DRAWS_A_CLUSTER = 48
 def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[str]]:
     """A recipe for the collection and the machine; ``overrides`` win. Epochs are still to set."""
     clips = len(manifest)
-    counts = {name: int(manifest.has(name).sum()) for name in MODALITIES}
-    modalities = _modalities(counts, clips)
+    counts = _counts(manifest)
+    said = different_words(manifest, Clip().vocabulary)
+    modalities = _modalities(counts if said > 1 else {**counts, "text": 0}, clips)
     large = torch.cuda.is_available()
     recipe = Recipe(
         method="xdc" if len(modalities) > 1 else "sdc",
@@ -48,17 +50,39 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     )
     chosen = config.override(recipe, overrides)
     if not _names(overrides, "clustering.k"):
-        least = min(counts[name] for name in chosen.modalities)
-        chosen = _with_clusters(chosen, max(2, min(MOST_CLUSTERS, least // CLIPS_PER_CLUSTER)))
-    reasons = [
-        f"modalities {', '.join(chosen.modalities)}: of {clips} clips, "
-        + ", ".join(f"{count} have {name}" for name, count in counts.items()),
-        f"method {chosen.method}",
+        least = min(counts[name] for name in chosen.modalities) // CLIPS_PER_CLUSTER
+        if "text" in chosen.modalities:
+            least = min(least, said)
+        chosen = _with_clusters(chosen, max(2, min(MOST_CLUSTERS, least)))
+    return chosen, explain(manifest, chosen)
+
+
+def explain(manifest: Manifest, recipe: Recipe) -> list[str]:
+    """What was picked, and what in the collection spoke for it."""
+    parts = [f"{count} have {name}" for name, count in _counts(manifest).items()]
+    if "text" not in recipe.modalities and manifest.has("text").any():
+        parts.append(f"{different_words(manifest, recipe.clip.vocabulary)} different texts")
+    return [
+        f"modalities {', '.join(recipe.modalities)}: of {len(manifest)} clips, {', '.join(parts)}",
+        f"method {recipe.method}",
         "encoders "
-        + ", ".join(getattr(chosen.encoders, name) for name in chosen.modalities)
-        + (" on a GPU" if large else " on the CPU"),
+        + ", ".join(getattr(recipe.encoders, name) for name in recipe.modalities)
+        + (" on a GPU" if torch.cuda.is_available() else " on the CPU"),
     ]
-    return chosen, reasons
+
+
+def _counts(manifest: Manifest) -> dict[str, int]:
+    return {name: int(manifest.has(name).sum()) for name in MODALITIES}
+
+
+def different_words(manifest: Manifest, size: int) -> int:
+    """How many different bags of words a vocabulary of ``size`` words tells apart.
+
+    Where every caption says [music], words can teach nothing.
+    """
+    texts = [text for text in manifest.column("text") if text]
+    known = set(build_vocabulary(texts, size))
+    return len({frozenset(known.intersection(tokens(text))) for text in texts})
 
 
 @dataclass(frozen=True)
