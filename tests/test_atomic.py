@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triptych.atomic import whole_file, whole_folder, write_json, write_table
+from triptych.atomic import alone, whole_file, whole_folder, write_json, write_table
+from triptych.errors import UserError
 
 
 class Fault(Exception):
@@ -157,3 +158,39 @@ def test_json_keeps_letters_and_tables_keep_values(tmp_path: Path) -> None:
     table = pa.table({"x": [1, None, 3]})
     write_table(tmp_path / "a.parquet", table)
     assert pq.read_table(tmp_path / "a.parquet").equals(table)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder; give the name of the file"):
+        write_json(tmp_path, {})
+    assert names(tmp_path) == []
+
+
+def test_where_nothing_can_be_written_the_wanted_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file/a\.parquet: cannot be written") as found:
+        write_table(tmp_path / "file" / "a.parquet", pa.table({"a": [1]}))
+    assert ".part" not in str(found.value)
+
+
+def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    script = f"""
+import os
+from pathlib import Path
+from triptych.atomic import alone
+with alone(Path({str(folder)!r})):
+    print("held", flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match="another process is at work here"), alone(folder):
+            pytest.fail("two in one folder")
+        other.kill()
+    with alone(folder):
+        pass
+    assert names(folder) == []

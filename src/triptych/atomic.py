@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -14,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from triptych.errors import UserError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -21,8 +24,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Writers of one file at the same time do not meet: the last to finish wins.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path, "part")
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; give the name of the file to write")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _beside(path, "part")
+        beside.touch(exist_ok=False)
+    except OSError as error:  # said of the file that was asked for, not of the one beside it
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     try:
         yield beside
         _sync(beside)
@@ -30,6 +39,24 @@ def whole_file(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold ``folder``, made if need be; UserError where another process holds it.
+
+    The hold ends with the process, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another process is at work here; wait for it") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -159,3 +159,16 @@ def test_facts_are_plain_json_that_other_tools_can_read(tmp_path: Path) -> None:
     size = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8 : 8 + size])
     assert json.loads(header["__metadata__"]["facts"]) == {"epoch": 4}
+
+
+@pytest.mark.parametrize("facts", [{}, {"facts": "{"}])
+def test_damaged_facts_are_refused(tmp_path: Path, facts: dict[str, str]) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(TENSORS, path, {"format": checkpoint.FORMAT, **facts})
+    assert "facts are damaged" in refused(path)
+
+
+def test_a_checkpoint_is_as_readable_as_other_files(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "a.safetensors", TENSORS, {})
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

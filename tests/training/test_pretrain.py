@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.training.conftest import RECIPE, Small
+from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
@@ -217,3 +218,17 @@ def test_a_modality_that_no_clip_has_is_refused(small: Small, tmp_path: Path) ->
     )
     with pytest.raises(UserError, match="no clip of the collection has audio"):
         pretrain(silent, RECIPE, tmp_path, small.source)
+
+
+def test_half_a_checkpoint_of_a_killed_run_goes_and_two_runs_do_not_meet(
+    small: Small, tmp_path: Path
+) -> None:
+    strays = [tmp_path / "checkpoints" / name for name in (".tmpA1b2c3", ".last.1f.part")]
+    strays[0].parent.mkdir()
+    for stray in strays:
+        stray.touch()
+    with alone(tmp_path), pytest.raises(UserError, match="another process is at work here"):
+        pretrain(small.manifest, RECIPE, tmp_path, small.source)
+    assert all(stray.exists() for stray in strays)
+    pretrain(small.manifest, RECIPE, tmp_path, small.source, deadline=0.0)
+    assert not any(stray.exists() for stray in strays)

@@ -23,7 +23,9 @@ def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         with whole_file(path) as beside:
+            mode = beside.stat().st_mode
             save_file(held, beside, metadata)
+            beside.chmod(mode)  # safetensors makes files that only their owner may read
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: the checkpoint cannot be written ({error})") from None
 
@@ -43,7 +45,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if found.startswith(FORMAT.rpartition(".")[0]):
             raise UserError(f"{path}: in format {found}, this version reads {FORMAT}")
         raise UserError(f"{path}: safetensors, but not a checkpoint of Triptych")
-    return tensors, json.loads(metadata["facts"])
+    try:
+        facts = json.loads(metadata["facts"])
+    except (KeyError, ValueError):
+        raise UserError(f"{path}: its facts are damaged; take another checkpoint") from None
+    return tensors, facts
 
 
 def of_run(run: Path) -> Path:

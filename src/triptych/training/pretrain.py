@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from triptych import config
+from triptych.atomic import alone
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
 from triptych.encoders import build
 from triptych.encoders.encoder import Encoder, Input, TextInput
 from triptych.encoders.text import build_vocabulary
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
 from triptych.seeds import derive
@@ -69,16 +70,36 @@ def pretrain(
     """
     method = method or declare(recipe.method, recipe.modalities)
     _check(manifest, method)
+    with alone(out):
+        loop = _begin(manifest, recipe, out, source, method, resume, init, workers)
+        loop.deadline, loop.given, loop.save_every = deadline, given, save_every
+        return _outcome(loop, loop.run())
+
+
+def _begin(
+    manifest: Manifest,
+    recipe: Recipe,
+    out: Path,
+    source: ClipSource,
+    method: Method,
+    resume: bool,
+    init: Path | None,
+    workers: int,
+) -> Loop:
+    """The run in ``out``, new or taken up."""
     last, initial = (out / "checkpoints" / f"{name}.safetensors" for name in ("last", "initial"))
     if last.exists() and not resume:
         raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
     if resume and init:
-        raise UserError("--resume goes on with a run, --init starts one: name one of them")
+        raise UsageError("--resume goes on with a run, --init starts one: name one of them")
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
     state = new_state(encoders, recipe, fabric)
     loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
+    for pattern in (".tmp*", ".*.part"):  # half a checkpoint of a run that was killed
+        for stray in last.parent.glob(pattern):
+            stray.unlink()
     # A run that was killed before its first save goes on from where it began, be it from --init.
     begun = next((path for path in (last, initial) if path.exists()), None)
     if resume and begun:
@@ -91,10 +112,7 @@ def pretrain(
         else:
             calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
     augmentation.install(encoders, recipe.augmentation)
-    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description, deadline)
-    loop.given, loop.save_every = given, save_every
-    finished = loop.run()
-    return _outcome(loop, finished)
+    return Loop(manifest, recipe, method, state, loader, fabric, out, description)
 
 
 def _outcome(loop: Loop, finished: bool) -> Pretrained:
