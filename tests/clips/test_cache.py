@@ -1,4 +1,5 @@
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,29 @@ def test_a_collection_of_sound_alone(data: Path, tmp_path: Path) -> None:
     clips = CachedClips(ClipCache.open(tmp_path / "cache", manifest))
     want = decode_audio(root / names[1], 1.0, 3.0, 16_000)
     np.testing.assert_allclose(clips.audio(1, 1.0, 2.0, 16_000), want, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("frames.bin", b"", "frames.bin: 0 bytes, not"),
+        ("frames.bin", b"abc", "frames.bin: 3 bytes, not"),
+        ("audio.bin", b"abc", "audio.bin: 3 bytes, not"),
+        ("index.parquet", b"abc", "index.parquet: not the index of a cache"),
+        ("index.parquet", None, "index.parquet: not the index of a cache"),
+        ("frames.bin", None, "frames.bin: missing, not"),
+        ("spec.json", b"[]", "another version"),
+        ("spec.json", b'{"format": 1, "clips": 3}', "lacks manifest, frame_rate"),
+    ],
+)
+def test_a_damaged_cache_is_refused_in_one_line(
+    collection: Manifest, folder: Path, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    copy = tmp_path / "cache"
+    shutil.copytree(folder, copy)
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_bytes(content)
+    with pytest.raises(UserError, match=said) as caught:
+        ClipCache.open(copy, collection)
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.embeddings.test_table import manifest
@@ -95,3 +97,15 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     manifest(2).write(tmp_path / "clusters.parquet")
     with pytest.raises(UserError, match="not a table of clusters"):
         Clusters.read(tmp_path / "clusters.parquet")
+
+
+def test_vectors_that_are_no_numbers_and_no_clusters_are_refused() -> None:
+    table, _ = three_groups()
+    with pytest.raises(UserError, match="k=0: ask for at least one"):
+        find_clusters(table, 0)
+    place = table.table.schema.get_field_index("vector_joint")
+    count = len(table)
+    nan = pa.FixedSizeListArray.from_arrays(pa.array(np.full(count, np.nan, np.float32)), 1)
+    broken = replace(table, table=table.table.set_column(place, "vector_joint", nan))
+    with pytest.raises(UserError, match="NaN or infinity"):
+        find_clusters(broken)

@@ -287,3 +287,10 @@ def test_weights_of_another_version_are_refused_in_one_line(tmp_path: Path) -> N
     with pytest.raises(UserError, match="video weights are not those of r2plus1d_small") as found:
         Model.load(path)
     assert "\n" not in str(found.value)
+
+
+def test_a_checkpoint_without_its_facts_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    checkpoint.save(path, {"encoders.video.weight": torch.ones(1)}, {"state": {}})
+    with pytest.raises(UserError, match="its facts lack clusters, teaches, encoders; take another"):
+        Model.load(path)

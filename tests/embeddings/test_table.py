@@ -94,3 +94,22 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path: Path) -> None:
         EmbeddingTable.read(tmp_path / "manifest.parquet")
     with pytest.raises(UserError, match="have no vector_audio; they have none"):
         EmbeddingTable.build(manifest(2), {}, "c").vectors("vector_audio")
+
+
+def test_damaged_columns_and_metadata_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "embeddings.parquet"
+    whole = EmbeddingTable.build(
+        manifest(2), {"vector_video": (np.ones((2, 3), np.float32), np.ones(2, bool))}, "c"
+    )
+    whole.write(path)
+    table = pa.parquet.read_table(path)
+    at = table.schema.get_field_index
+    for damaged, said in (
+        (table.set_column(at("start"), "start", pa.array(["x", "y"])), "in start;"),
+        (table.set_column(at("vector_video"), "vector_video", pa.array(["x", "y"])), "vector_vid"),
+        (table.replace_schema_metadata({"triptych.embeddings": "{"}), "its metadata"),
+        (table.replace_schema_metadata({"triptych.embeddings": "[]"}), "its metadata"),
+    ):
+        pa.parquet.write_table(damaged, path)
+        with pytest.raises(UserError, match=f"embeddings.parquet: damaged or .*{said}"):
+            EmbeddingTable.read(path)

@@ -44,6 +44,7 @@ def test_a_query_is_words_a_file_or_a_span_of_one(
         ("cook.mp4#1-2", (1.0, None), "give one of them"),
         ("stir", (1.0, None), "there is no file 'stir'"),
         ("  ", (None, None), "empty query"),
+        ("./folder", (None, None), "not a file"),
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused(
@@ -51,6 +52,8 @@ def test_a_query_that_makes_no_sense_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("cook.mp4").touch()
+    Path("folder").mkdir()
+    assert read_query("folder") == "folder"
     with pytest.raises(UsageError, match=complaint):
         read_query(given, *times)
 

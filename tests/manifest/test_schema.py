@@ -88,3 +88,20 @@ def test_what_is_no_manifest_is_one_clear_line(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"clip_id": ["a"]}), other)
     with pytest.raises(UserError, match="it lacks path, start"):
         Manifest.read(other)
+
+
+def test_a_manifest_without_root_or_with_holes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.parquet"
+    table = manifest(tmp_path).table
+    pa.parquet.write_table(table, path)
+    with pytest.raises(UserError, match="does not say which folder"):
+        Manifest.read(path)
+    assert Manifest.read(path, tmp_path).root == tmp_path
+    at = table.schema.get_field_index
+    for column, values, said in (
+        ("path", pa.nulls(len(table), pa.string()), "rows without path"),
+        ("start", pa.array(["x"] * len(table)), "not a manifest"),
+    ):
+        pa.parquet.write_table(table.set_column(at(column), column, values), path)
+        with pytest.raises(UserError, match=said):
+            Manifest.read(path, tmp_path)

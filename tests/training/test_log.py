@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from triptych.errors import UserError
 from triptych.training.log import Log, line, read_metrics, scalars
 
 ROW = {
@@ -62,3 +65,13 @@ def test_clusters_are_told_once_where_they_are_new() -> None:
     assert line(row, epochs=20).startswith("clusters  video 8/8, NMI to last 0.50, rank 12\nepoch")
     assert line({**row, "new_clusters": False}, epochs=20).startswith("epoch 1/20")
     assert line({**row, "clusterings": {}}, epochs=20).startswith("epoch 1/20")
+
+
+def test_what_are_no_metrics_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epoch": 0}\n\xff\xfe')
+    assert read_metrics(path) == [{"epoch": 0}]
+    for text in ("[1]\n", '{"step": 3}\n'):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not the metrics of a run"):
+            read_metrics(path)

@@ -92,3 +92,15 @@ def test_a_refresh_gives_new_heads_that_their_optimiser_knows() -> None:
         new = dict(state.heads.named_parameters())
         assert all((old[name] != new[name]).any() for name in weights)
         assert new["audio_teaches_video.weight"].shape == (4, 6)
+
+
+def test_what_cannot_be_clustered_is_named_with_what_to_do() -> None:
+    method, given = declare("xdc", ("video", "audio")), features()
+    alike = {**given, "audio": Features(np.ones((90, 5), np.float32), given["audio"].present)}
+    with pytest.raises(UserError, match=r"clustering of audio: .* same.*, or leave audio out of"):
+        cluster_features(method, alike, Clustering(k=4), 0)
+    with pytest.raises(UserError, match=r"audio: 1 clips have it, but clustering.k=2; take more"):
+        cluster_features(method, features(np.arange(90) < 1), Clustering(k=2), 0)
+    alone = {"video": Features(given["video"].values[:1], np.ones(1, bool))}
+    with pytest.raises(UserError, match=r"k=2; take more clips$"):
+        cluster_features(declare("sdc", ("video",)), alone, Clustering(k=2), 0)

@@ -25,6 +25,7 @@ from triptych.manifest.problems import Problem
 from triptych.manifest.schema import Manifest
 
 FORMAT = 1
+KEYS = ("manifest", "clips", "frame_rate", "store_size", "sample_rate", "modalities")
 MAX_SECONDS = 10.0
 
 INDEX = pa.schema(
@@ -171,9 +172,33 @@ class ClipCache:
                     f"{folder}: this cache was made with {name}={info[name]}, not {wanted}; "
                     "remove the folder and make it again"
                 )
-        table = pq.read_table(folder / "index.parquet")
-        index = {name: table[name].to_numpy() for name in INDEX.names if name != "clip_id"}
+        index = _read_index(folder, len(manifest))
+        frame_bytes = int(index["frames"].sum()) * int(info["store_size"]) ** 2 * 3
+        for name, wanted in (
+            ("frames.bin", frame_bytes),
+            ("audio.bin", int(index["samples"].sum()) * 2),
+        ):
+            file = folder / name
+            found = f"{file.stat().st_size} bytes" if file.is_file() else "missing"
+            if found != f"{wanted} bytes":
+                raise UserError(
+                    f"{file}: {found}, not {wanted} bytes: the cache is damaged; "
+                    "remove the folder and make it again"
+                )
         return cls(folder, info, index)
+
+
+def _read_index(folder: Path, clips: int) -> dict[str, npt.NDArray[Any]]:
+    try:
+        table = pq.read_table(folder / "index.parquet")
+        if table.num_rows != clips:
+            raise ValueError(f"{table.num_rows} rows for {clips} clips")
+        return {name: table[name].to_numpy() for name in INDEX.names if name != "clip_id"}
+    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{folder / 'index.parquet'}: not the index of a cache ({error}); "
+            "remove the folder and make it again"
+        ) from None
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -184,8 +209,11 @@ def read_info(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: no clip cache here; make it first") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: not a clip cache ({error}); make it again") from None
-    if info.get("format") != FORMAT:
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"{folder}: a clip cache of another version; remove it and make it again")
+    missing = [name for name in KEYS if name not in info]
+    if missing:
+        raise UserError(f"{folder}: its spec.json lacks {', '.join(missing)}; make it again")
     return dict(info)
 
 

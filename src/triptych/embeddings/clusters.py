@@ -18,7 +18,7 @@ from triptych.clustering.kmeans import kmeans
 from triptych.clustering.whiten import unit
 from triptych.embeddings.naming import clock, distinctive_words, names
 from triptych.embeddings.table import EmbeddingTable
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 
 EXEMPLARS = 6
 WORDS = 10
@@ -110,6 +110,10 @@ def find_clusters(
     rows = np.flatnonzero(present)
     if not len(rows):
         raise UserError("none of the clips has a vector; there is nothing to cluster")
+    if not np.isfinite(vectors[rows]).all():
+        raise UserError("vector_joint holds NaN or infinity; embed again with another checkpoint")
+    if clusters is not None and clusters < 1:
+        raise UsageError(f"k={clusters}: ask for at least one cluster")
     units = unit(vectors[rows])
     if clusters is None:
         different = len(np.unique(units, axis=0))

@@ -34,6 +34,7 @@ Vector = npt.NDArray[np.float32]
 # Sharpness of a clip's membership in the clusters of its own modality, from the cosine to their
 # centroids: a cluster 0.1 nearer is e times likelier.
 TEMPERATURE = 0.1
+FACTS = ("clusters", "teaches", "encoders", "state")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Model:
         """From a checkpoint file, or from a run's folder: its best, or its last."""
         file = checkpoint.of_run(path) if path.is_dir() else path
         tensors, facts = checkpoint.load(file)
+        missing = [name for name in FACTS if name not in facts]
+        if missing:
+            raise UserError(f"{file}: its facts lack {', '.join(missing)}; take another checkpoint")
         encoders = {}
         for name, description in facts["encoders"].items():
             encoder = rebuild(description).eval()

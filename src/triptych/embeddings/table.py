@@ -141,8 +141,28 @@ class EmbeddingTable:
             raise UserError(
                 f"{path}: not an embedding table, it lacks {lack}; make one with `triptych embed`"
             )
-        info = json.loads(metadata[INFO])
-        return cls(root or Path(info["root"]), table.replace_schema_metadata(None), info)
+        wrong = [
+            field.name for field in SCHEMA if table.schema.field(field.name).type != field.type
+        ]
+        wrong += [
+            name
+            for name in table.column_names
+            if name.startswith(PREFIXES) and not _holds_vectors(table.schema.field(name).type)
+        ]
+        try:
+            info = json.loads(metadata[INFO])
+            recorded = Path(info["root"])
+        except (ValueError, KeyError, TypeError):
+            wrong.append("its metadata")
+        if wrong:
+            raise UserError(
+                f"{path}: damaged or written by something else, in {', '.join(wrong)}; embed again"
+            )
+        return cls(root or recorded, table.replace_schema_metadata(None), info)
+
+
+def _holds_vectors(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32())
 
 
 def _lists(

@@ -53,6 +53,8 @@ def read_query(given: str, start: float | None = None, end: float | None = None)
         return _span(given, start, end)
     if start is not None or end is not None:
         raise UsageError(f"--start and --end are for files, and there is no file {given!r}")
+    if "/" in given and Path(given).exists():  # without a slash it may be a word as well
+        raise UsageError(f"{given}: not a file; give some words, or the path of a media file")
     if not given.strip():
         raise UsageError("an empty query; give some words or a media file")
     return given

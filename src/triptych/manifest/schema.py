@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("fingerprint", pa.string()),  # of the file's bytes, see fingerprint()
     ]
 )
+REQUIRED = ("clip_id", "path", "start", "end", "has_video", "has_audio", "has_text")
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,17 @@ class Manifest:
                 f"{path}: not a manifest, it lacks {', '.join(missing)}; "
                 "make one with `triptych scan FOLDER`"
             )
-        recorded = (table.schema.metadata or {}).get(b"triptych.root", b".").decode()
-        return cls(root or Path(recorded), table.select(SCHEMA.names).cast(SCHEMA))
+        recorded = (table.schema.metadata or {}).get(b"triptych.root")
+        if recorded is None and root is None:
+            raise UserError(f"{path}: does not say which folder it is of; scan again, or name root")
+        try:
+            table = table.select(SCHEMA.names).cast(SCHEMA)
+            empty = [name for name in REQUIRED if table[name].null_count]
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{path}: not a manifest ({error}); scan again") from None
+        if empty:
+            raise UserError(f"{path}: rows without {', '.join(empty)}; scan again")
+        return cls(root or Path((recorded or b".").decode()), table)
 
 
 def clip_id(path: str, start: float, end: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from triptych.atomic import whole_file
+from triptych.errors import UserError
 from triptych.progress import say
 
 
@@ -42,11 +43,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     rows = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_bytes().splitlines():
         try:
-            rows.append(json.loads(text))
-        except json.JSONDecodeError:
+            row = json.loads(text)
+        except ValueError:  # of the JSON, or of its UTF-8
             break
+        if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+            raise UserError(f"{path}: not the metrics of a run ({text[:40]!r}); remove the file")
+        rows.append(row)
     return rows
 
 

@@ -23,14 +23,16 @@ class Encoders(Config):
 class Clip(Config):
     """What an encoder sees of a clip: a window of time, its frames, its sound, its words."""
 
-    frames: int = Field(8, ge=1)
-    frame_rate: float = Field(8.0, gt=0, description="frames per second of video")
-    size: int = Field(64, ge=16, description="height and width in pixels")
+    frames: int = Field(8, ge=1, le=1024)
+    frame_rate: float = Field(8.0, ge=0.01, le=1000, description="frames per second of video")
+    size: int = Field(64, ge=16, le=1024, description="height and width in pixels")
     audio_seconds: float | None = Field(
-        None, gt=0, description="length of the sound; None: as long as the frames"
+        None, gt=0, le=600, description="length of the sound; None: as long as the frames"
     )
-    sample_rate: int = Field(16_000, ge=8_000, description="hertz")
-    vocabulary: int = Field(300, ge=1, description="most frequent words (Rai et al., 3.1.2)")
+    sample_rate: int = Field(16_000, ge=8_000, le=192_000, description="hertz")
+    vocabulary: int = Field(
+        300, ge=1, le=1_000_000, description="most frequent words (Rai et al., 3.1.2)"
+    )
 
     def video_input(self) -> VideoInput:
         """The frames, as an encoder takes them."""
@@ -89,7 +91,7 @@ class Recipe(Config):
     optimisation: Optimisation = Optimisation()
     epochs: int = Field(20, ge=1)
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
-    batch: int = Field(32, ge=2)
+    batch: int = Field(32, ge=2, le=65_536)
     seed: int = Field(0, ge=0)
     threads: int | None = Field(
         None, ge=1, description="of the CPU; part of the recipe because sums depend on it in bits"

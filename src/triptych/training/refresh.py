@@ -29,9 +29,15 @@ def cluster_features(
     assignments, inertia = {}, {}
     for cluster in method.clusters:
         values, present = joined(cluster, features)
-        assignments[cluster.name], inertia[cluster.name] = _cluster(
-            cluster.name, values, present, recipe, derive(seed, cluster.name)
-        )
+        place = derive(seed, cluster.name)
+        try:
+            assignments[cluster.name], inertia[cluster.name] = _cluster(
+                values, present, recipe, place
+            )
+        except UserError as error:
+            rest = len(method.modalities) > 1
+            without = f", or leave {' and '.join(cluster.of)} out of modalities" if rest else ""
+            raise UserError(f"clustering of {cluster.name}: {error}{without}") from None
     return assignments, inertia
 
 
@@ -51,18 +57,16 @@ def joined(
 
 
 def _cluster(
-    name: str,
     values: npt.NDArray[np.float32],
     present: npt.NDArray[np.bool_],
     recipe: Clustering,
     seed: int,
 ) -> tuple[Assignment, float]:
-    if present.sum() < recipe.k:
-        raise UserError(
-            f"clustering of {name}: {present.sum()} clips have it, but clustering.k={recipe.k}; "
-            f"set clustering.k to {max(2, int(present.sum()) // 8)} or less, or leave {name} out"
-        )
     used = values[present]
+    if len(used) < recipe.k:
+        most = max(2, len(used) // CLIPS_A_COMPONENT)
+        advice = f"set clustering.k to {most} or less" if len(used) >= most else "take more clips"
+        raise UserError(f"{len(used)} clips have it, but clustering.k={recipe.k}; {advice}")
     if recipe.whiten:
         # Whitened in nearly as many directions as there are clips, all clips are equally far from
         # each other, and clusters are chance.

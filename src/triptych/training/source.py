@@ -9,6 +9,7 @@ from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipSource
 from triptych.clips.files import FileClips
 from triptych.clips.sample import ClipSpec
+from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.training.recipe import Clip
@@ -24,6 +25,11 @@ def open_source(
     manifest: Manifest, clip: Clip, cache: Path | None, *, workers: int | None = None
 ) -> ClipSource:
     """The cache in ``cache``, made first if need be; without a folder, the files themselves."""
+    if not manifest.root.is_dir() and (cache is None or not cache.exists()):
+        raise UserError(
+            f"{manifest.root}: no such folder, and the videos were there; "
+            "say where they are now with --root"
+        )
     if cache is None:
         return FileClips(manifest)
     spec = spec_of(clip)
