@@ -284,3 +284,19 @@ cli.main()
 def test_no_memory_is_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     for error in (MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 9 bytes")):
         assert ends(capsys, error)[2].startswith("error: not enough memory; take a smaller batch")
+
+
+def test_streams_that_are_closed_or_full() -> None:
+    def shell(words: str) -> subprocess.CompletedProcess[str]:
+        line = f"{sys.executable} -m triptych {words}"
+        return subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+
+    closed = shell("methods >&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+    silent = shell("doctor /dev/null/gone --json 2>&-")
+    assert (silent.returncode, silent.stdout) == (1, "")
+    if Path("/dev/full").exists():
+        full = shell("methods >/dev/full")
+        assert full.returncode == 1
+        assert full.stderr.startswith("error: standard output: No space left")
+        assert len(full.stderr.splitlines()) == 1

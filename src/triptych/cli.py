@@ -31,6 +31,7 @@ def main() -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + n by signal n."""
     try:
         _listen()
+        _open_standard_streams()
         # OpenMP's threads wait by spinning, for long: on a machine that others use too they take
         # the cores from the thread they wait for. Read when torch is loaded, so it comes first.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -57,6 +58,13 @@ def _listen() -> None:
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup's choice stays
             signal.signal(number, stop)
+
+
+def _open_standard_streams() -> None:
+    """Where the caller has closed one, nothing is said: no file opened later may take its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _misused(error: Any) -> NoReturn:
@@ -151,6 +159,9 @@ def _print(name: str, result: dict[str, Any], json: bool) -> None:
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"standard output: {error.strerror}; what was finished is kept", 1)
 
 
 def _json(result: dict[str, Any]) -> str:
