@@ -10,6 +10,7 @@ from triptych.clips.dataset import ClipLoader, FileClips, View
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
+from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest
 
 CLIPS = [
@@ -83,3 +84,11 @@ def test_weights_from_before_the_first_step_are_not_called_by_the_method(
     clip = manifest.select([3])
     before = embed(clip, replace(model, heads={}, assignments={}), FileClips(clip))
     assert (table.info["method"], before.info["method"]) == ("xdc", "initial")
+
+
+def test_a_collection_that_is_not_there_is_no_table(
+    made: tuple[Model, Manifest, EmbeddingTable], tmp_path: Path
+) -> None:
+    moved = Manifest(tmp_path, made[1].table)
+    with pytest.raises(UserError, match="not one clip can be decoded; say where the videos are"):
+        embed(moved, made[0], FileClips(moved))

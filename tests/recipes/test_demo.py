@@ -74,3 +74,10 @@ def test_a_wrong_knob_names_the_right_ones(tmp_path: Path) -> None:
 def test_a_second_demo_in_the_same_folder_is_refused(made: tuple[Path, dict]) -> None:
     with pytest.raises(UserError, match="holds a demo already"):
         triptych.demo(made[0], overrides=KNOBS)
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_wrong_minutes_are_refused_before_anything_is_made(tmp_path: Path, minutes: float) -> None:
+    with pytest.raises(UsageError, match="must be a number above 0"):
+        triptych.demo(tmp_path / "demo", minutes=minutes, workers=1)
+    assert not (tmp_path / "demo").exists()

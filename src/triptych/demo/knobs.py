@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from triptych.errors import UserError
+from triptych.errors import UsageError
 
 RANGES = {
     "videos": (2, 100_000),
@@ -28,7 +28,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Knobs:
-    """What the demo collection is like. A value out of its range is a UserError.
+    """What the demo collection is like. A value out of its range is a UsageError.
 
     videos: number of videos, 2 to 100 000.
     steps: steps in each video, 1 to 64; a task has eight, a longer video goes round again.
@@ -71,7 +71,7 @@ class Knobs:
             _check(field.name, getattr(self, field.name), whole=field.type == "int")
         for name in ("width", "height"):
             if getattr(self, name) % 2:
-                raise UserError(
+                raise UsageError(
                     f"demo: {name} is {getattr(self, name)}: H.264 halves the colours; "
                     "choose an even number"
                 )
@@ -82,6 +82,8 @@ def _check(name: str, value: object, *, whole: bool) -> None:
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if not numeric or (whole and not isinstance(value, int)):
         kind = "whole number" if whole else "number"
-        raise UserError(f"demo: {name} is {value!r}, not a {kind}; choose one from {low} to {high}")
+        raise UsageError(
+            f"demo: {name} is {value!r}, not a {kind}; choose one from {low} to {high}"
+        )
     if not low <= value <= high:  # type: ignore[operator]
-        raise UserError(f"demo: {name} is {value}: out of range; choose from {low} to {high}")
+        raise UsageError(f"demo: {name} is {value}: out of range; choose from {low} to {high}")

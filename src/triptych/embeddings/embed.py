@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from lightning_fabric import Fabric
 
 from triptych.clips.dataset import ClipLoader, ClipSource, View
-from triptych.embeddings.extract import extract
+from triptych.embeddings.extract import Features, extract
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
+from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 
 BATCH = 64
@@ -36,6 +39,7 @@ def embed(
     features = extract(encoders, batches, len(rows), fabric)
     for encoder in encoders.values():
         encoder.cpu()
+    _refuse_nothing(manifest, features)
     columns = {name: (part.values, part.present) for name, part in model.vectors(features).items()}
     return EmbeddingTable.build(
         manifest,
@@ -45,3 +49,12 @@ def embed(
         method=model.facts["method"] if model.heads else "initial",
         modalities=list(encoders),
     )
+
+
+def _refuse_nothing(manifest: Manifest, features: Mapping[str, Features]) -> None:
+    """A clip may fail; where all do, the files are not where the manifest says."""
+    media = [name for name in features if name != "text" and manifest.has(name).any()]
+    if media and not any(features[name].present.any() for name in media):
+        raise UserError(
+            f"{manifest.root}: not one clip can be decoded; say where the videos are with root"
+        )

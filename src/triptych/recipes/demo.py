@@ -70,6 +70,8 @@ def demo(
     Nothing is trained on a test video, and training and test videos share no scene. ``minutes``
     is the time of each training; ``overrides`` are knobs of the collection.
     """
+    if not 0 < minutes < float("inf"):
+        raise UsageError(f"minutes={minutes:g}: must be a number above 0")
     if (out / "table.json").exists() or (out / "fit" / "run").exists():
         raise UserError(f"{out}: holds a demo already; name another folder or remove it")
     began = time.monotonic()
