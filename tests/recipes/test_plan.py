@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from triptych.errors import UsageError
 from triptych.manifest.schema import SCHEMA, Manifest
-from triptych.recipes.plan import Pace, choose, measure_pace, schedule
-from triptych.training.recipe import Clip, Recipe
+from triptych.recipes.plan import Pace, choose, complete, measure_pace, schedule
+from triptych.training.recipe import NO_AUGMENTATION, Augmentation, Clip, Recipe
 
 
 def manifest(clips: int, video: int, audio: int, text: int) -> Manifest:
@@ -92,6 +92,27 @@ def test_no_run_ends_with_a_stump_of_a_round(clips: int, seconds: float, every: 
     assert 2 * last >= recipe.refresh_every
     spare = (seconds - clips / pace.extract) / pace.seconds_an_epoch(clips, recipe)
     assert 0.8 * min(200, int(spare)) <= recipe.epochs <= 200
+
+
+def test_short_runs_see_their_clips_unchanged_and_have_fewer_clusters() -> None:
+    pace = Pace(train=100.0, extract=500.0)
+    recipe, _ = choose(manifest(600, 600, 600, 0), [])
+    short = complete(600, recipe, pace, 60.0, [])
+    assert short.augmentation == NO_AUGMENTATION
+    assert short.clustering.k == short.refresh_every * 600 // 64 < recipe.clustering.k
+    long = complete(600, recipe, pace, None, [])
+    assert long.augmentation == Augmentation()
+    assert long.clustering.k == recipe.clustering.k == 75
+
+
+def test_what_the_user_set_stays_in_any_schedule() -> None:
+    pace = Pace(train=100.0, extract=500.0)
+    pairs = ["clustering.k=90", "augmentation.gain=3", "refresh_every=1"]
+    recipe, _ = choose(manifest(600, 600, 600, 0), pairs)
+    found = complete(600, recipe, pace, 60.0, pairs)
+    assert (found.clustering.k, found.augmentation.gain, found.refresh_every) == (90, 3.0, 1)
+    fixed, _ = choose(manifest(600, 600, 600, 0), ["epochs=3"])
+    assert complete(600, fixed, pace, 60.0, ["epochs=3"]) == fixed
 
 
 def test_however_short_the_time_there_is_an_epoch() -> None:

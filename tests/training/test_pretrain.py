@@ -20,7 +20,7 @@ from triptych.state import checkpoint
 from triptych.training import loop, refresh
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
-from triptych.training.recipe import Augmentation, Recipe
+from triptych.training.recipe import NO_AUGMENTATION, Recipe
 from triptych.training.source import spec_of
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -128,8 +128,7 @@ def test_what_a_run_leaves_can_be_read(unbroken: Path, small: Small) -> None:
 
 
 def test_training_lowers_the_loss_on_labels_that_stay(small: Small, tmp_path: Path) -> None:
-    still = Augmentation(gain=0, mask_bands=0, mask_frames=0, brightness=0, contrast=0)
-    changed = {"epochs": 12, "refresh_every": 12, "augmentation": still}
+    changed = {"epochs": 12, "refresh_every": 12, "augmentation": NO_AUGMENTATION}
     pretrain(small.manifest, RECIPE.model_copy(update=changed), tmp_path, small.source)
     rows = read_metrics(tmp_path / "metrics.jsonl")[:-1]
     losses = [sum(row["loss"].values()) for row in rows]

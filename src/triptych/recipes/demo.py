@@ -61,7 +61,7 @@ def demo(
     out: Path,
     *,
     seed: int = 0,
-    minutes: float = 1.0,
+    minutes: float = 1.2,
     overrides: Sequence[str] = (),
     workers: int | None = None,
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
 from triptych.encoders.text import build_vocabulary, tokens
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.training.pretrain import make_encoders, make_fabric
-from triptych.training.recipe import Clip, Encoders, Modality, Recipe
+from triptych.training.recipe import NO_AUGMENTATION, Clip, Encoders, Modality, Recipe
 
 # A modality is used when it can teach: enough clips for clusters, and not a rare exception.
 LEAST_CLIPS = 32
@@ -32,7 +32,10 @@ SOUND_SECONDS = 4.0  # the window into which a scan cuts what has no captions
 STEPS_A_ROUND = 50
 LEAST_ROUNDS, MOST_ROUNDS = 3, 8
 # Of each cluster in a round, at least: .68 with 49 of 35 clusters, .36 with 25 of 70.
-DRAWS_A_CLUSTER = 48
+DRAWS_A_CLUSTER = 64
+# Changing clips at random pays when each is seen often. Linear accuracy with and without: ESC-10
+# in 40 epochs .82 and .80, one seed; the demo in 9 epochs .70 and .74, a second seed .38 and .57.
+EPOCHS_TO_AUGMENT = 20
 
 
 def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[str]]:
@@ -123,6 +126,8 @@ def complete(
     found = schedule(clips, recipe, pace, seconds)
     taught = found.refresh_every * clips // DRAWS_A_CLUSTER
     found = _with_clusters(found, max(2, min(found.clustering.k, taught)))
+    if found.epochs < EPOCHS_TO_AUGMENT:
+        found = found.model_copy(update={"augmentation": NO_AUGMENTATION})
     return config.override(found, overrides)
 
 
@@ -150,11 +155,11 @@ def _even(epochs: int, every: int) -> tuple[int, int]:
     """Epochs and the length of a round, changed a little, so that the last round is no stump.
 
     An epoch or two left over would reset the heads and hardly train them: rounds become one epoch
-    longer where that makes the last at least half as long as the others, or the stump is left out.
+    longer where that makes the last two thirds as long as the others, or the stump is left out.
     """
     for length in (every, every + 1):
         last = epochs % length or length
-        if 2 * last >= length:
+        if 3 * last >= 2 * length:
             return epochs, length
     return epochs - epochs % every, every
 

@@ -66,6 +66,9 @@ class Augmentation(Config):
     contrast: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
 
 
+NO_AUGMENTATION = Augmentation(gain=0, mask_bands=0, mask_frames=0, brightness=0, contrast=0)
+
+
 class Optimisation(Config):
     """AdamW with a warm-up and a cosine; the papers' SGD as the other choice."""
 

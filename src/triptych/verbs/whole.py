@@ -38,7 +38,7 @@ def fit(
 def demo(
     out: Annotated[Path, typer.Option(help="where everything goes")] = Path("demo-work"),
     seed: Annotated[int, typer.Option()] = 0,
-    minutes: Annotated[float, typer.Option(help="of training, for each row of the table")] = 1.0,
+    minutes: Annotated[float, typer.Option(help="of training, for each row of the table")] = 1.2,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KNOB=VALUE]...", help="knobs of the collection")
     ] = None,
