@@ -94,6 +94,8 @@ def test_a_wrong_key_names_the_nearest_and_all() -> None:
     [
         ("clip.size=8", ["clip.size=8", "greater than or equal to 16"]),
         ("clip.size=big", ["clip.size='big'", "integer"]),
+        ("clip.size=true", ["clip.size=True", "a number is wanted"]),
+        ("limit=false", ["limit=False", "a number is wanted"]),
         ("clip.rate=NaN", ["clip.rate", "finite"]),
         ("clip.rate=Infinity", ["clip.rate", "finite"]),
         ("precision=16", ["precision='16'", "'auto' or '32'"]),

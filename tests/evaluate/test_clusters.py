@@ -60,3 +60,5 @@ def test_clips_without_a_cluster_are_left_out_and_counted() -> None:
 def test_embeddings_that_were_never_clustered_are_refused() -> None:
     with pytest.raises(UserError, match=r"none of the 3 .* run `triptych cluster`"):
         compare(np.full(3, -1), np.array(list("aab")), np.array(list("xyz")), 0)
+    with pytest.raises(UserError, match=r"all 2 clips are 'a'.*two classes"):
+        compare(np.array([0, 1, -1]), np.array(list("aab")), np.array(list("xyz")), 0)

@@ -139,6 +139,9 @@ def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path: Path) -> None:
         run(tmp_path, "knn", vector="vector_text")
     with pytest.raises(UserError, match="run `triptych cluster`"):
         run(tmp_path, "clusters")
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(UserError, match=r"other\.json: not a results file"):
+        run(tmp_path, "knn", out=tmp_path / "other.json")
     (tmp_path / "labels.csv").write_text("clip_id,label\nv00.mp4-0,a\nv00.mp4-1,b\nv01.mp4-0,a\n")
     with pytest.raises(UserError, match=r"differ in their label, first those of 'v00.mp4'"):
         run(tmp_path, "knn")

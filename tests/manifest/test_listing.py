@@ -41,6 +41,15 @@ def test_hidden_files_and_the_output_folder_are_left_out(tmp_path: Path) -> None
     assert rows(listing) == {("._a.mp4", "not-media")}
 
 
+def test_results_beside_the_videos_are_no_remarks(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "manifest.parquet", "report.html", "cache/spec.json", "cache/x.bin")
+    touch(tmp_path, "run/marathon.mp4", "b/manifest.html")
+    listing = list_folder(tmp_path, leave_out=tmp_path)
+    assert list(listing.media) == ["a.mp4", "run/marathon.mp4"]
+    assert rows(listing) == {("b/manifest.html", "not-media")}
+    assert ("manifest.parquet", "not-media") in rows(list_folder(tmp_path))
+
+
 def test_odd_names_are_kept_as_they_are(tmp_path: Path) -> None:
     names = ["with space.mp4", "snow ☃.mp4", "new\nline.mp4", "per%03dcent.mp4", "-dash.mp4"]
     touch(tmp_path, *names)

@@ -189,6 +189,21 @@ def test_a_run_from_weights_that_dies_before_its_first_save_goes_on_from_them(
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_a_run_that_dies_before_it_saves_anything_begins_from_the_same_weights(
+    small: Small, unbroken: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 1, "seed": 3})
+    best = unbroken / "checkpoints" / "best.safetensors"
+    pretrain(small.manifest, recipe, tmp_path, small.source, init=best, resume=True)
+    started = checkpoint.part(tensors(tmp_path, "initial"), "encoders")
+    given = checkpoint.part(tensors(unbroken, "best"), "encoders")
+    assert all(torch.equal(started[name], given[name]) for name in given)
+    before = tensors(tmp_path, "last")
+    pretrain(small.manifest, recipe, tmp_path, small.source, init=best, resume=True)
+    after = tensors(tmp_path, "last")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_deadline_ends_the_run_with_a_usable_checkpoint(small: Small, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"epochs": 10_000})
     done = pretrain(small.manifest, recipe, tmp_path, small.source, deadline=time.monotonic() + 2.0)

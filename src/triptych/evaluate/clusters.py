@@ -40,6 +40,11 @@ def compare(
     found, sources = clusters[placed], groups[placed]
     # As numbers: every draw sorts them for every measure.
     classes, truth = np.unique(labels[placed], return_inverse=True)
+    if len(classes) == 1:
+        raise UserError(
+            f"labels: all {len(truth)} clips are {str(classes[0])!r}, so there is nothing that "
+            "clusters could tell apart; give labels of two classes or more"
+        )
     measures = [
         Measure(metric, *_interval(score, found, truth, sources, seed, draws), len(found))
         for metric, score in METRICS.items()

@@ -15,7 +15,7 @@ from triptych.evaluate.folds import Strings
 from triptych.evaluate.knn import NearestNeighbours
 from triptych.evaluate.labels import Joined, LabelFile, describe, join, read_labels
 from triptych.evaluate.linear_probe import LinearProbe
-from triptych.evaluate.results import Row, add_result
+from triptych.evaluate.results import Row, add_result, read_results
 from triptych.progress import say
 
 PROBES: dict[str, Evaluator] = {"knn": NearestNeighbours(), "linear": LinearProbe()}
@@ -43,6 +43,8 @@ def evaluate(
         raise UsageError(f"evaluate: {what!r} is not known; choose knn, linear or clusters")
     if level not in LEVELS:
         raise UsageError(f"evaluate: level {level!r} is not known; choose video or clip")
+    if out is not None and out.exists():
+        read_results(out)  # refused now, not after the work
     table = EmbeddingTable.read(embeddings)
     file = read_labels(labels, target)
     joined = join(file, list(table.column("clip_id")), list(table.column("path")), table.root)

@@ -29,6 +29,14 @@ OTHER_SUFFIXES = frozenset(
 )
 PICTURES = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
 
+# What `scan` and `fit` leave, where the user puts it beside the videos: files, and folders with
+# the file that they are known by, because someone may keep films of races in `run`.
+RESULTS = frozenset(
+    "clusters.parquet embeddings.parquet fit.json manifest.parquet problems.parquet "
+    "report.html".split()
+)
+RESULT_FOLDERS = {"run": "recipe.json", "cache": "spec.json"}
+
 
 @dataclass
 class Listing:
@@ -83,7 +91,10 @@ def _walk(
         reason = "a link that leads back to a folder above it"
         listing.problems.append(Problem(_spelt(prefix), "unreadable", reason, "not followed"))
         return
+    results = leave_out == folder.resolve()
     for entry in entries:
+        if results and _is_result(entry):
+            continue
         name = f"{prefix}/{entry.name}" if prefix else entry.name
         if os.path.isdir(entry.path):  # unlike entry.is_dir(), false for a link to itself
             own = os.path.isfile(os.path.join(entry.path, "manifest.parquet"))
@@ -92,6 +103,11 @@ def _walk(
             _walk(Path(entry.path), name, (*above, identity), leave_out, listing)
         else:
             _file(Path(entry.path), name, listing)
+
+
+def _is_result(entry: os.DirEntry[str]) -> bool:
+    mark = RESULT_FOLDERS.get(entry.name)
+    return entry.name in RESULTS or bool(mark and os.path.isfile(os.path.join(entry.path, mark)))
 
 
 def _file(path: Path, name: str, listing: Listing) -> None:

@@ -20,7 +20,7 @@ from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
 from triptych.encoders import build
 from triptych.encoders.encoder import Encoder, Input, TextInput
 from triptych.encoders.text import build_vocabulary
-from triptych.errors import UsageError, UserError
+from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
 from triptych.seeds import derive
@@ -64,7 +64,8 @@ def pretrain(
     """Train ``recipe`` on ``manifest`` and leave the run in ``out``.
 
     ``resume`` goes on with the run in ``out`` and refuses a changed recipe or collection; ``init``
-    starts anew from the encoder weights of a checkpoint. ``deadline`` is on the monotonic clock.
+    starts anew from the encoder weights of a checkpoint. With both, a run that was killed before
+    it saved anything begins from ``init`` again. ``deadline`` is on the monotonic clock.
     ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay. A
     checkpoint is saved after every epoch and, within one, every ``save_every`` seconds.
     """
@@ -90,8 +91,6 @@ def _begin(
     last, initial = (out / "checkpoints" / f"{name}.safetensors" for name in ("last", "initial"))
     if last.exists() and not resume:
         raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
-    if resume and init:
-        raise UsageError("--resume goes on with a run, --init starts one: name one of them")
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
@@ -100,7 +99,7 @@ def _begin(
     for pattern in (".tmp*", ".*.part"):  # half a checkpoint of a run that was killed
         for stray in last.parent.glob(pattern):
             stray.unlink()
-    # A run that was killed before its first save goes on from where it began, be it from --init.
+    # A run that was killed in its first epoch goes on from where it began, be it from --init.
     begun = next((path for path in (last, initial) if path.exists()), None)
     if resume and begun:
         tensors, facts = resume_state(begun, description)

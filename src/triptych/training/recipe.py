@@ -25,7 +25,12 @@ class Clip(Config):
 
     frames: int = Field(8, ge=1, le=1024)
     frame_rate: float = Field(8.0, ge=0.01, le=1000, description="frames per second of video")
-    size: int = Field(64, ge=16, le=1024, description="height and width in pixels")
+    size: int = Field(
+        64,
+        ge=32,  # at 16 the last block has one value a clip, and BatchNorm needs two
+        le=1024,
+        description="height and width in pixels",
+    )
     audio_seconds: float | None = Field(
         None, gt=0, le=600, description="length of the sound; None: as long as the frames"
     )
