@@ -32,7 +32,8 @@ from triptych.evaluate.labels import join, read_labels
 from triptych.evaluate.linear_probe import LinearProbe
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
-from triptych.recipes.plan import Pace, choose, complete
+from triptych.recipes.background import choose_background
+from triptych.recipes.plan import Pace, choose, complete, names
 from triptych.training.pretrain import pretrain
 from triptych.training.source import open_source
 from triptych.verbs.render import table
@@ -86,6 +87,8 @@ def run(
 ) -> Path:
     """The run's folder, trained if it is not there."""
     recipe, _ = choose(manifest, [*method, f"seed={seed}", *more])
+    if not names(more, "clip.background"):
+        recipe, _ = choose_background(manifest, source, recipe)
     recipe = complete(len(manifest), recipe, Pace(1.0, 1.0, THREADS), None, more)
     if not (out / "done.json").exists():
         done = pretrain(manifest, recipe, out, source, resume=True)

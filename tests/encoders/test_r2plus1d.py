@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from triptych.encoders.encoder import VideoInput
 from triptych.encoders.r2plus1d import Block, R2Plus1D, TemporalConv
 
 
-def tiny(**clip: int) -> R2Plus1D:
+def tiny(**clip: Any) -> R2Plus1D:
     torch.manual_seed(0)
     return R2Plus1D(VideoInput(**clip), (4, 6, 8, 10), (1, 1, 1, 1), stem=3).eval()
 
@@ -89,6 +91,17 @@ def test_a_clip_s_features_do_not_depend_on_its_companions() -> None:
 
 
 @torch.no_grad()
+def test_without_the_background_only_what_moves_counts() -> None:
+    clips = frames(2, 4, 32, 32).float() / 2
+    wall = 100 * torch.rand(2, 1, 32, 32, 3, generator=torch.Generator().manual_seed(2))
+    for background, same in (("subtract", True), ("keep", False)):
+        network = tiny(frames=4, size=32, background=background)
+        settle(network)
+        with torch.no_grad():
+            close = torch.allclose(network(clips), network(clips + wall), rtol=1e-3, atol=1e-3)
+        assert close == same, background
+
+
 def test_the_layout_in_memory_changes_nothing() -> None:
     network, clips = tiny(), frames(2, 8, 32, 32)
     before = network(clips)

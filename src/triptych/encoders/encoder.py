@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
+
+# "subtract": every clip less its mean frame, so that what stands still is gone.
+Background = Literal["keep", "subtract"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class VideoInput:
     frames: int = 8
     frame_rate: float = 8.0  # per second of video; frames are picked by time, not by number
     size: int = 64  # height and width in pixels
+    background: Background = "keep"
 
     @property
     def seconds(self) -> float:

@@ -86,6 +86,7 @@ class R2Plus1D(Encoder):
     ) -> None:
         super().__init__()
         self.input = clip
+        self.subtracts = clip.background == "subtract"
         self.dim = widths[-1]
         self.stem = nn.Sequential(
             nn.Conv3d(3, stem, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
@@ -108,9 +109,10 @@ class R2Plus1D(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (clips, dim) of frames (clips, frames, size, size, 3), uint8 RGB."""
-        mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
+        x = self.augment(x.float())
+        mean = x.mean(1, keepdim=True) if self.subtracts else self.get_buffer("mean")
         # The permuted view of frames stored colour-last is channels_last_3d: no copy is needed.
-        out: Tensor = ((self.augment(x.float()) - mean) / deviation).permute(0, 4, 1, 2, 3)
+        out: Tensor = ((x - mean) / self.get_buffer("deviation")).permute(0, 4, 1, 2, 3)
         out = self.stem(out)
         for stage in range(1, 5):
             out = self.get_submodule(f"layer{stage}")(out)

@@ -20,7 +20,8 @@ from triptych.explore.report import report
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
-from triptych.recipes.plan import choose, complete, explain, measure_pace
+from triptych.recipes.background import choose_background
+from triptych.recipes.plan import choose, complete, explain, measure_pace, names
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
 from triptych.training.recipe import Recipe
@@ -111,6 +112,9 @@ def fit_manifest(
     reasons = explain(manifest, recipe)
     cache = cache_folder(manifest, recipe, out, disk)
     source = open_source(manifest, recipe.clip, cache, workers=workers)
+    if not begun and not names(overrides, "clip.background"):
+        recipe, line = choose_background(manifest, source, recipe, 0 if cache else workers or 0)
+        reasons += [line] if line else []
     clock.done("cache")
     recipe, deadline = _schedule(manifest, recipe, overrides, clock, reasons, out, resume)
     for reason in reasons:

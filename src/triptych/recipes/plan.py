@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
         clip=_clip(modalities, large),
     )
     chosen = config.override(recipe, overrides)
-    if not _names(overrides, "clustering.k"):
+    if not names(overrides, "clustering.k"):
         least = min(counts[name] for name in chosen.modalities) // CLIPS_PER_CLUSTER
         if "text" in chosen.modalities:
             least = min(least, said)
@@ -109,7 +110,8 @@ def _clip(modalities: tuple[Modality, ...], large: bool) -> Clip:
     return clip.model_copy(update={"audio_seconds": SOUND_SECONDS})
 
 
-def _names(overrides: Sequence[str], key: str) -> bool:
+def names(overrides: Sequence[str], key: str) -> bool:
+    """Whether the user has set ``key``."""
     return any(pair.startswith(f"{key}=") for pair in overrides)
 
 
@@ -121,7 +123,7 @@ def complete(
     clips: int, recipe: Recipe, pace: Pace, seconds: float | None, overrides: Sequence[str]
 ) -> Recipe:
     """The recipe with a schedule, and no more clusters than it teaches; ``overrides`` stay."""
-    if _names(overrides, "epochs"):
+    if names(overrides, "epochs"):
         return recipe
     found = schedule(clips, recipe, pace, seconds)
     taught = found.refresh_every * clips // DRAWS_A_CLUSTER
@@ -224,14 +226,15 @@ def _wait(device: torch.device) -> None:
 
 
 def _seconds(call: Callable[[], None]) -> float:
-    """The least time of a call, over a few; the first one is for warming up."""
+    """The median time of a call, over a few; the first one is for warming up."""
     call()
-    least, began = float("inf"), time.monotonic()
+    times: list[float] = []
+    began = time.monotonic()
     while time.monotonic() - began < PROBE_SECONDS:
         start = time.monotonic()
         call()
-        least = min(least, time.monotonic() - start)
-    return least
+        times.append(time.monotonic() - start)
+    return statistics.median(times)
 
 
 def _modalities(counts: dict[str, int], clips: int) -> tuple[Modality, ...]:

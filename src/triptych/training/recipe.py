@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.encoders.encoder import AudioInput, Background, VideoInput
 
 Modality = Literal["video", "audio", "text"]
 
@@ -31,6 +31,9 @@ class Clip(Config):
         le=1024,
         description="height and width in pixels",
     )
+    background: Background = Field(
+        "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
+    )
     audio_seconds: float | None = Field(
         None, gt=0, le=600, description="length of the sound; None: as long as the frames"
     )
@@ -41,7 +44,7 @@ class Clip(Config):
 
     def video_input(self) -> VideoInput:
         """The frames, as an encoder takes them."""
-        return VideoInput(self.frames, self.frame_rate, self.size)
+        return VideoInput(self.frames, self.frame_rate, self.size, self.background)
 
     def audio_input(self) -> AudioInput:
         """The sound, as an encoder takes it."""

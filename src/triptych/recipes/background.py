@@ -1,0 +1,54 @@
+"""Whether what stands still is taken off the pictures that an encoder sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from triptych.clips.dataset import ClipLoader, ClipSource, View
+from triptych.manifest.schema import Manifest
+from triptych.training.recipe import Recipe
+
+LOOKED_AT = 64  # clips
+# Of the surveillance clips .96 stands still, of a cyclist's camera .5, of the demo .6.
+MOSTLY_STILL = 0.9
+
+
+def choose_background(
+    manifest: Manifest, source: ClipSource, recipe: Recipe, workers: int = 0
+) -> tuple[Recipe, str | None]:
+    """The recipe with ``clip.background``, and a line that says why where it is "subtract".
+
+    Where the cameras stand and no words say what matters, the clusters of pictures become cameras:
+    on the surveillance clips, 3 seeds, SDC's agree with the source (AMI .57) and not with what
+    happens (.02). A network that sees a clip less its mean frame sees what moves.
+    """
+    if "video" not in recipe.modalities or "text" in recipe.modalities:
+        return recipe, None
+    share = still_share(manifest, source, recipe, workers)
+    if not share >= MOSTLY_STILL:
+        return recipe, None
+    clip = recipe.clip.model_copy(update={"background": "subtract"})
+    line = (
+        f"clips less their mean frame: {share:.0%} of what is seen stands still, and no words say "
+        "what matters (clip.background=keep leaves it)"
+    )
+    return recipe.model_copy(update={"clip": clip}), line
+
+
+def still_share(manifest: Manifest, source: ClipSource, recipe: Recipe, workers: int = 0) -> float:
+    """The share of a clip's variance that its mean frame holds, median over a sample of clips.
+
+    NaN where no clip of the sample has pictures that can be read.
+    """
+    loader = ClipLoader(manifest, source, {"video": recipe.clip.video_input()}, workers)
+    seen = np.random.default_rng(0).permutation(np.flatnonzero(manifest.has("video")))[:LOOKED_AT]
+    shares = []
+    for batch in loader.batches(np.split(seen, range(16, len(seen), 16)), View(random=False)):
+        frames = batch.inputs["video"][batch.present["video"]].float()
+        if not len(frames):
+            continue
+        every = frames.var((1, 2, 3, 4), correction=0) + torch.finfo(frames.dtype).eps
+        moving = frames.var(1, correction=0).mean((1, 2, 3))
+        shares += (1 - moving / every).tolist()
+    return float(np.median(shares)) if shares else float("nan")
