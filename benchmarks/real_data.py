@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from rich.console import Console
+from sklearn.metrics import adjusted_mutual_info_score
 
 from triptych import config
 from triptych.atomic import whole_file, write_json
@@ -28,7 +30,7 @@ from triptych.embeddings.model import Model
 from triptych.evaluate import bootstrap
 from triptych.evaluate.evaluate import examples
 from triptych.evaluate.knn import NearestNeighbours
-from triptych.evaluate.labels import join, read_labels
+from triptych.evaluate.labels import LabelFile, join, read_labels
 from triptych.evaluate.linear_probe import LinearProbe
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
@@ -96,6 +98,32 @@ def run(
     return out
 
 
+def what_clusters_hold(
+    out: Path, task: Task, manifest: Manifest, labels: LabelFile
+) -> list[dict[str, str]]:
+    """AMI of every run's last clusters with the labels and with the groups, one figure a seed."""
+    ids, paths = manifest.column("clip_id"), manifest.column("path")
+    joined = join(labels, list(ids), list(paths), manifest.root)
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in task.methods:
+        for run in sorted(out.glob(f"{row}_*")):
+            last = pq.read_table(max((run / "assignments").glob("*.parquet")))
+            for name in last.column_names[1:]:
+                clusters = last[name].to_numpy()[joined.rows]
+                known = clusters >= 0
+                agreement = found.setdefault((row, name), {"labels": [], "groups": []})
+                for truth in ("labels", "groups"):
+                    score = adjusted_mutual_info_score(
+                        getattr(joined, truth)[known], clusters[known]
+                    )
+                    agreement[truth].append(f"{score:.3f}")
+    return [
+        {"row": row, "clusters of": name}
+        | {f"AMI with {truth}": " ".join(scores) for truth, scores in agreement.items()}
+        for (row, name), agreement in found.items()
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=TASKS)
@@ -160,6 +188,7 @@ def main() -> None:
         for row in rows
     ]
     Console(width=140).print(table(shown))
+    Console(width=140).print(table(what_clusters_hold(given.out, task, manifest, labels)))
     print(json.dumps({"recipe": config.override(recipe, []).model_dump(mode="json")}))
 
 

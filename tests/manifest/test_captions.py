@@ -180,9 +180,10 @@ def test_any_text_can_be_read(pieces: list[str], suffix: str) -> None:
 @given(st.lists(PIECES | st.text(max_size=5), max_size=40), st.sampled_from([".json", ".csv"]))
 def test_any_text_is_read_or_refused(pieces: list[str], suffix: str) -> None:
     try:
-        parse("".join(pieces), suffix)
+        reading = parse("".join(pieces), suffix)
     except ValueError:
         return
+    assert all(c.end >= c.start and c.text.strip() == c.text != "" for c in reading.captions)
 
 
 WORDS = st.lists(st.from_regex(r"[a-z]{1,6}", fullmatch=True), min_size=1, max_size=6)
