@@ -122,6 +122,31 @@ def test_the_shared_space_by_hand() -> None:
     assert float(video[0] @ audio[0]) == pytest.approx(expected, abs=1e-6)
 
 
+def test_of_joint_clusters_each_modality_knows_what_its_head_says() -> None:
+    """Video (ln 3, 0) and audio (0, ln 3) through unit heads: 3/4, 1/4 and 1/4, 3/4."""
+    unit_head = (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    model = Model(
+        {"video": Plain("video"), "audio": Plain("audio")},
+        {"joint_teaches_video": unit_head, "joint_teaches_audio": unit_head},
+        {
+            "joint": Assignment(
+                np.zeros(0, np.int64), np.eye(2, 4, dtype=np.float32), Whitening.none(4)
+            )
+        },
+        {
+            "clusters": {"joint": ["video", "audio"]},
+            "teaches": [
+                {"cluster": "joint", "student": "video"},
+                {"cluster": "joint", "student": "audio"},
+            ],
+        },
+    )
+    assert model.meets
+    video = model.shared("video", np.array([[math.log(3), 0]], np.float32))
+    audio = model.shared("audio", np.array([[0, math.log(3)]], np.float32))
+    assert float(video[0] @ audio[0]) == pytest.approx(2 * math.sqrt(3) / 4, abs=1e-6)
+
+
 def plain_distribution(model: Model, cluster: str, modality: str, x: np.ndarray) -> np.ndarray:
     """Memberships in double precision, one clip."""
     if cluster == modality:

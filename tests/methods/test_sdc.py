@@ -8,5 +8,4 @@ def test_each_modality_learns_from_its_own_clusters(modalities: tuple[str, ...])
     made = method(modalities)
     assert {(edge.cluster, edge.student) for edge in made.teaches} == {(m, m) for m in modalities}
     assert {cluster.name: cluster.of for cluster in made.clusters} == {m: (m,) for m in modalities}
-    assert not made.crosses
     assert made.heads == "reset"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -14,8 +15,11 @@ import torch
 from tests.training.conftest import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
+from triptych.embeddings.embed import embed
+from triptych.embeddings.model import Model
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
+from triptych.methods.method import declare, names
 from triptych.state import checkpoint
 from triptych.training import loop, refresh
 from triptych.training.log import read_metrics
@@ -133,6 +137,23 @@ def test_training_lowers_the_loss_on_labels_that_stay(small: Small, tmp_path: Pa
     rows = read_metrics(tmp_path / "metrics.jsonl")[:-1]
     losses = [sum(row["loss"].values()) for row in rows]
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_method_trains_and_its_clips_can_be_embedded(
+    name: str, small: Small, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"method": name, "epochs": 1})
+    done = pretrain(small.manifest, recipe, tmp_path, small.source)
+    method = declare(name, recipe.modalities)
+    loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
+    assert loss.keys() == {edge.head for edge in method.teaches}
+    assert all(0 < value < 10 for value in loss.values())
+    model = Model.load(done.checkpoint)
+    assert model.meets == (name != "sdc")
+    vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")
+    assert present.all()
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
 
 
 def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: Path) -> None:

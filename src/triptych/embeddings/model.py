@@ -78,11 +78,16 @@ class Model:
 
     @property
     def meets(self) -> bool:
-        """Whether the modalities of this run share a space."""
-        return bool(self.heads) and any(
-            edge["student"] not in self.facts["clusters"][edge["cluster"]]
-            for edge in self.facts["teaches"]
-        )
+        """Whether the modalities of this run share a space: clusters that two of them know."""
+        if not self.heads:
+            return False
+        # Its own clusters a modality knows without a head; of joint ones it is only a part.
+        known = {
+            name: set(of) if len(of) == 1 else set() for name, of in self.facts["clusters"].items()
+        }
+        for edge in self.facts["teaches"]:
+            known[edge["cluster"]].add(edge["student"])
+        return any(len(modalities) > 1 for modalities in known.values())
 
     def shared(self, modality: str, features: Vector) -> Vector:
         """Features (clips, dim) to the space where modalities meet, (clips, sum of all k)."""

@@ -113,11 +113,6 @@ class Method:
         """The clustering of that name."""
         return next(cluster for cluster in self.clusters if cluster.name == name)
 
-    @property
-    def crosses(self) -> bool:
-        """Whether some modality learns from another: only then do modalities meet."""
-        return any(edge.student not in self.cluster(edge.cluster).of for edge in self.teaches)
-
 
 def names() -> list[str]:
     """The methods there are: modules of this folder that declare one."""

@@ -1,0 +1,24 @@
+"""CDC: all modalities learn from one clustering of their features side by side."""
+
+from __future__ import annotations
+
+from triptych.errors import UsageError
+from triptych.methods.method import Cluster, Method, Teach
+
+JOINT = "joint"
+
+
+def method(modalities: tuple[str, ...]) -> Method:
+    """Concatenation deep clustering (Alwassel et al., 2020, section 3).
+
+    Each modality's features are L2-normalised before they are joined, so that none decides alone. A
+    clip that lacks a modality is in no joint cluster and teaches nobody.
+    """
+    if len(modalities) < 2:
+        raise UsageError("method=cdc needs two or three modalities; for one, take method=sdc")
+    return Method(
+        name="cdc",
+        modalities=modalities,
+        clusters=(Cluster(JOINT, of=modalities),),
+        teaches=tuple(Teach(cluster=JOINT, student=student) for student in modalities),
+    )
