@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.explore.collection import metrics
-from triptych.explore.plots import Panel, best_epoch, panels
+from triptych.explore.plots import Panel, best_epoch, panels, trained
 
 
 def named(rows: list[dict[str, Any]]) -> dict[str, Panel]:
@@ -33,12 +33,13 @@ def test_every_measure_of_a_run_has_its_plot_and_last_value() -> None:
 
 
 def test_a_line_runs_through_its_values() -> None:
-    rows = [{"epoch": e, "data_wait": share} for e, share in enumerate([0.0, 1.0, 0.5])]
+    shares = [0.0, 1.0, 0.5]
+    rows = [{"epoch": e, "loss": {}, "data_wait": share} for e, share in enumerate(shares)]
     svg = str(named(rows)["Waiting for data"].svg)
     path = re.search(r'class="line c\d" d="M([^"]*)"', svg)
     assert path
     points = [tuple(map(float, point.split())) for point in path[1].split("L")]
-    assert [x for x, _ in points] == pytest.approx([34, 172, 310])
+    assert [x for x, _ in points] == pytest.approx([126, 218, 310])  # after 1, 2 and 3 of 3 epochs
     assert [y for _, y in points] == pytest.approx([130, 12, 71])  # bottom, top, halfway
 
 
@@ -49,11 +50,27 @@ def test_the_best_epoch_is_the_first_of_the_last_clustering_marked_so() -> None:
             for e, (mark, number) in enumerate(zip(marks, rounds, strict=True))
         ]
 
-    assert best_epoch(rows("x..xx.", "112334")) == 4
-    assert best_epoch(rows("xxxxxx..", "11223344")) == 5  # each clustering better than the last
+    assert best_epoch(rows("x..xx.", "112334")) == 3
+    assert best_epoch(rows("xxxxxx..", "11223344")) == 4  # each clustering better than the last
     assert best_epoch(rows("...", "123")) is None
     assert best_epoch([]) is None
     assert 'class="best"' in str(named(metrics())["Loss"].svg)
+
+
+def test_the_clusters_that_judge_the_last_weights_are_no_epoch() -> None:
+    rows = [
+        {"epoch": 0, "loss": {"a": 2.0}, "agreement": {"video~audio": 0.2}},
+        {"epoch": 1, "loss": {"a": 1.0}, "agreement": {"video~audio": 0.2}},
+        {"epoch": 2, "agreement": {"video~audio": 0.4}, "best": True},
+    ]
+    assert trained(rows) == 2
+    assert best_epoch(rows) == 2
+    found = named(rows)
+    assert found["Loss"].series[0].points == [(1, 2.0), (2, 1.0)]
+    agreement = found["Agreement between modalities"]
+    assert agreement.series[0].points == [(0, 0.2), (1, 0.2), (2, 0.4)]
+    assert "epoch 2<" in str(agreement.svg)
+    assert "epoch 3" not in str(agreement.svg)
 
 
 def test_numbers_that_are_none_or_not_finite_leave_a_gap() -> None:

@@ -91,7 +91,7 @@ def test_every_section_is_there_with_its_pictures(page: Page) -> None:
     assert all(Path(shlex.split(html.unescape(line))[2]).is_dir() for line in commands)
     span = shlex.split(html.unescape(commands[2]))[3]
     assert read_query(span).path.is_file()
-    assert "start of epoch 20: highest NMI" in page.text
+    assert "that after epoch 19: highest NMI" in page.text
 
 
 def test_names_of_files_are_no_markup(page: Page) -> None:

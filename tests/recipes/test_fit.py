@@ -28,7 +28,8 @@ def work(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Pa
     videos = collection.videos
     (videos / "broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42 and then nothing")
     out = tmp_path_factory.mktemp("work")
-    triptych.fit(videos, out=out, overrides=SMALL, minutes=2.0, workers=1)
+    # As text: so do people write paths in Python.
+    triptych.fit(str(videos), out=str(out), overrides=SMALL, minutes=2.0, workers=1)
     return out
 
 
@@ -52,7 +53,7 @@ def test_everything_promised_is_there(work: Path) -> None:
 def test_search_by_words_and_by_a_span_say_file_start_and_end(
     work: Path, collection: Collection
 ) -> None:
-    hits = triptych.search(work, "stir the pot", top=3)["hits"]
+    hits = triptych.search(str(work), "stir the pot", top=3)["hits"]
     assert len(hits) == 3
     assert "stir" in hits[0]["text"]
     video = sorted(collection.videos.glob("*.mp4"))[1]

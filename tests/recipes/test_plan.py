@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from triptych.errors import UsageError
 from triptych.manifest.schema import SCHEMA, Manifest
-from triptych.recipes.plan import Pace, choose, complete, measure_pace, schedule
+from triptych.recipes.plan import Pace, check_overrides, choose, complete, measure_pace, schedule
 from triptych.training.recipe import NO_AUGMENTATION, Augmentation, Clip, Recipe
 
 
@@ -54,6 +54,30 @@ def test_modalities_that_can_teach_are_used(
     recipe, reasons = choose(manifest(*counts), [])
     assert (recipe.modalities, recipe.method) == (modalities, method)
     assert f"of {counts[0]} clips, {counts[1]} have video" in reasons[0]
+
+
+def test_the_method_is_for_the_modalities_that_the_user_names() -> None:
+    full = manifest(300, 300, 300, 300)
+    assert choose(full, ["modalities=video"])[0].method == "sdc"
+    assert choose(full, ["modalities=audio,video"])[0].method == "xdc"
+    assert choose(full, ["modalities=audio,video", "method=mdc"])[0].method == "mdc"
+    with pytest.raises(UsageError, match="for one, take method=sdc"):
+        choose(full, ["modalities=video", "method=xdc"])
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("method=abc", "methods are cdc"),
+        ("clustering.kk=3", "did you mean clustering.k"),
+        ("encoders.audio=r2plus1d_small", "it is an encoder of video"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_read(pair: str, said: str) -> None:
+    check_overrides(["modalities=video", "epochs=3"])
+    check_overrides(["method=xdc"])
+    with pytest.raises(UsageError, match=said):
+        check_overrides([pair])
 
 
 def test_k_grows_with_the_scarcest_modality_and_has_bounds() -> None:

@@ -29,17 +29,22 @@ def modality_of(name: str) -> str:
     return modality
 
 
-def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
-    """The encoder ``name`` with weights drawn from ``seed``, for clips of the form ``clip``.
-
-    Raises UsageError when there is no such encoder or it is of another modality.
-    """
+def check_name(name: str, modality: str) -> None:
+    """Raise UsageError when there is no such encoder, or it is of another modality."""
     fitting = [found for found in names() if modality_of(found) == modality]
     if name not in fitting:
         known = f"it is an encoder of {modality_of(name)}; " if name in names() else ""
         raise UsageError(
             f"encoders.{modality}={name!r}: {known}encoders of {modality} are {', '.join(fitting)}"
         )
+
+
+def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
+    """The encoder ``name`` with weights drawn from ``seed``, for clips of the form ``clip``.
+
+    Raises UsageError when there is no such encoder or it is of another modality.
+    """
+    check_name(name, modality)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder: Encoder = _module(name).build(clip)

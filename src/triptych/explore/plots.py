@@ -21,7 +21,7 @@ COLOURS = 6
 
 @dataclass(frozen=True)
 class Series:
-    """One line: its name, its colour's number, (epoch from 1, value) and the last value's text."""
+    """One line: its name, its colour's number, (epochs trained, value), the last value's text."""
 
     name: str
     colour: int
@@ -46,6 +46,7 @@ class _Kind:
     read: Callable[[Row], Mapping[str, Any]]
     bounds: tuple[float | None, float | None]  # of the axis; None: by the values
     percent: bool = False
+    of_epoch: bool = False  # of the whole epoch, where the others are of the moment before it
 
 
 def _of_clusterings(key: str) -> Callable[[Row], Mapping[str, Any]]:
@@ -62,7 +63,7 @@ def _used(row: Row) -> Mapping[str, Any]:
 
 KINDS = (
     _Kind("Loss", "Falls while the encoders learn their pseudo-labels; jumps up after each "
-          "re-clustering are normal.", lambda row: row.get("loss", {}), (0, None)),
+          "re-clustering are normal.", lambda row: row.get("loss", {}), (0, None), of_epoch=True),
     _Kind("Agreement between modalities", "NMI of one modality's groups with another's. "
           "Rising: they learn from each other.", lambda row: row.get("agreement", {}), (0, 1)),
     _Kind("Stability between rounds", "NMI of a clustering with the one before it. Rising: the "
@@ -75,7 +76,7 @@ KINDS = (
           "clips look alike to the encoder.", lambda row: row.get("effective_rank", {}), (0, None)),
     _Kind("Waiting for data", "Share of an epoch's time in which training stood still. Above a "
           "fifth, the disk or decoding is the brake.",
-          lambda row: {"waiting": row.get("data_wait")}, (0, 1), percent=True),
+          lambda row: {"waiting": row.get("data_wait")}, (0, 1), percent=True, of_epoch=True),
 )  # fmt: skip
 
 
@@ -86,13 +87,18 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     for kind in KINDS:
         series = _series(kind, rows)
         if series:
-            svg = _draw(kind, series, best, [int(row["epoch"]) + 1 for row in rows])
+            svg = _draw(kind, series, best, trained(rows))
             drawn.append(Panel(kind.title, kind.hint, series, svg))
     return drawn
 
 
+def trained(rows: Sequence[Row]) -> int:
+    """Epochs of training. The last row may be of the clusters that only judge the last weights."""
+    return max((int(row["epoch"]) + ("loss" in row) for row in rows), default=0)
+
+
 def best_epoch(rows: Sequence[Row]) -> int | None:
-    """The epoch, from 1, that began with the best checkpoint.
+    """The epochs of training after which the best checkpoint was saved.
 
     A row is ``best`` when the last clustering before it was the best so far, and rows repeat what
     a clustering was like until the next: the first row of the last best clustering counts.
@@ -101,7 +107,7 @@ def best_epoch(rows: Sequence[Row]) -> int | None:
     for row in rows:
         now = (row.get("clusterings"), row.get("agreement")) if row.get("best") else None
         if now is not None and now != before:
-            found = int(row["epoch"]) + 1
+            found = int(row["epoch"])
         before = now
     return found
 
@@ -111,7 +117,7 @@ def _series(kind: _Kind, rows: Sequence[Row]) -> list[Series]:
     for row in rows:
         for name, value in kind.read(row).items():
             if isinstance(value, int | float) and math.isfinite(value):
-                found.setdefault(name, []).append((int(row["epoch"]) + 1, float(value)))
+                found.setdefault(name, []).append((int(row["epoch"]) + kind.of_epoch, float(value)))
     free = (i for i in range(10**6) if i >= len(FIXED))
     series = []
     for name, points in found.items():
@@ -131,28 +137,27 @@ def _number(value: float, percent: bool) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
 
 
-def _draw(kind: _Kind, series: Sequence[Series], best: int | None, epochs: list[int]) -> Markup:
+def _draw(kind: _Kind, series: Sequence[Series], best: int | None, last: int) -> Markup:
     values = [value for one in series for _, value in one.points]
     low = min(values) if kind.bounds[0] is None else kind.bounds[0]
     high = max(values) * 1.05 if kind.bounds[1] is None else kind.bounds[1]
     high = high if high > low else low + 1
-    first, last = min(epochs), max(epochs)
 
     def x(epoch: float) -> float:
-        share = (epoch - first) / (last - first) if last > first else 0.5
+        share = epoch / last if last else 0.5
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [*_grid(kind, low, high, y), *_epochs(first, last, x)]
+    parts = [*_grid(kind, low, high, y), *_epochs(last, x)]
     if best is not None:
         parts.append(
             f'<path class="best" d="M{x(best):.1f} {TOP - 4}V{HEIGHT - BOTTOM}"/>'
             f'<text class="best-label" x="{min(x(best) + 3, WIDTH - 26):.1f}" y="{TOP}">best</text>'
         )
     for one in series:
-        parts += _line(one, x, y, kind.percent, marked=last - first < MOST_MARKED)
+        parts += _line(one, x, y, kind.percent, marked=last < MOST_MARKED)
     label = escape(f"{kind.title}: " + "; ".join(_spoken(one, kind.percent) for one in series))
     head = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
     return Markup(head + "".join(parts) + "</svg>")
@@ -173,8 +178,8 @@ def _grid(kind: _Kind, low: float, high: float, y: Callable[[float], float]) -> 
         yield f'<text class="tick" x="{LEFT - 5}" y="{y(value) + 3:.1f}">{text}</text>'
 
 
-def _epochs(first: int, last: int, x: Callable[[float], float]) -> Iterable[str]:
-    for epoch, anchor in {first: "start", last: "end"}.items():
+def _epochs(last: int, x: Callable[[float], float]) -> Iterable[str]:
+    for epoch, anchor in {0: "start", last: "end"}.items():
         place = f'x="{x(epoch):.1f}" y="{HEIGHT - 5}" text-anchor="{anchor}"'
         yield f'<text class="epoch" {place}>epoch {epoch}</text>'
 

@@ -18,7 +18,7 @@ from triptych.atomic import whole_file
 from triptych.embeddings.naming import clock
 from triptych.explore import map as chart
 from triptych.explore.contents import Contents, recipe_lines
-from triptych.explore.plots import best_epoch, panels
+from triptych.explore.plots import best_epoch, panels, trained
 from triptych.explore.wall import MOST_OTHERS, Wall, build
 from triptych.workers import available_cores
 
@@ -63,6 +63,7 @@ def render(contents: Contents, workers: int) -> str:
         problems=contents.read_and_not(),
         panels=panels(contents.metrics),
         best=best_epoch(contents.metrics),
+        epochs=trained(contents.metrics),
         recipe=recipe_lines(contents.facts.get("recipe", {})),
         facts=NO_FACTS | contents.facts,
         chart=placed,

@@ -21,7 +21,7 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.recipes.background import choose_background
-from triptych.recipes.plan import choose, complete, explain, measure_pace, names
+from triptych.recipes.plan import check_overrides, choose, complete, explain, measure_pace, names
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
 from triptych.training.recipe import Recipe
@@ -75,6 +75,7 @@ def fit(
         raise UsageError(f"disk={disk:g}: must be a number of gigabytes, 0 or more")
     if _last(out).exists() and not resume:
         raise UserError(f"{out}: holds a fit already; --resume goes on with it, or name another")
+    check_overrides(overrides)
     found = scan(folder, leave_out=out, workers=workers)
     if resume:
         _refuse_changed(found.manifest, out)

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from triptych import config
+from triptych.encoders.build import check_name
 from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
 from triptych.encoders.text import build_vocabulary, tokens
 from triptych.manifest.schema import MODALITIES, Manifest
+from triptych.methods.method import declare
 from triptych.training.pretrain import make_encoders, make_fabric
 from triptych.training.recipe import NO_AUGMENTATION, Clip, Encoders, Modality, Recipe
 
@@ -51,17 +53,20 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     modalities = _modalities(counts if said > 1 else {**counts, "text": 0}, clips)
     large = torch.cuda.is_available()
     recipe = Recipe(
-        method=_method(manifest, modalities),
         modalities=modalities,
         encoders=Encoders(video="r2plus1d_18", audio="audio_resnet_18") if large else Encoders(),
         clip=_clip(modalities, large),
     )
     chosen = config.override(recipe, overrides)
+    if not names(overrides, "method"):  # for the modalities that the user has named
+        method = _method(manifest, chosen.modalities)
+        chosen = chosen.model_copy(update={"method": method})
     if not names(overrides, "clustering.k"):
         least = min(counts[name] for name in chosen.modalities) // CLIPS_PER_CLUSTER
         if "text" in chosen.modalities:
             least = min(least, said)
         chosen = _with_clusters(chosen, max(2, min(MOST_CLUSTERS, least)))
+    declare(chosen.method, chosen.modalities)
     return chosen, explain(manifest, chosen)
 
 
@@ -69,12 +74,25 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
     """XDC where most clips can be taught, or where words are: only so can words find pictures."""
     if "text" in modalities and len(modalities) > 1:
         return "xdc"
-    return "xdc" if _taught(manifest, modalities) >= LEAST_TAUGHT * len(manifest) else "sdc"
+    taught = _taught(manifest, modalities)
+    return "xdc" if taught and taught >= LEAST_TAUGHT * len(manifest) else "sdc"
 
 
 def _taught(manifest: Manifest, modalities: tuple[Modality, ...]) -> int:
     """How many clips have two modalities or more."""
     return int((np.sum([manifest.has(name) for name in modalities], axis=0) > 1).sum())
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raise UsageError for what would be refused later, before anything is read.
+
+    What depends on the collection is left to ``choose``: all modalities stand for those it has.
+    """
+    given = config.override(Recipe(modalities=MODALITIES), overrides)
+    if names(overrides, "method"):
+        declare(given.method, given.modalities)
+    for name in given.modalities:
+        check_name(getattr(given.encoders, name), name)
 
 
 def explain(manifest: Manifest, recipe: Recipe) -> list[str]:

@@ -4,9 +4,12 @@ Their modules import nothing heavy at the top: `triptych --help` reads their sig
 verb returns is what it prints with --json.
 """
 
+import functools
 import importlib
+import inspect
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 MODULES = {
     "doctor": "read",
@@ -23,7 +26,23 @@ MODULES = {
 
 
 def verb(name: str) -> Callable[..., dict[str, Any]]:
-    """The function of a verb."""
+    """The function of a verb; it takes paths as text too."""
     module = importlib.import_module(f"triptych.verbs.{MODULES[name]}")
-    found: Callable[..., dict[str, Any]] = getattr(module, name)
-    return found
+    return _with_paths(getattr(module, name))
+
+
+def _with_paths(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    signature, hints = inspect.signature(function), get_type_hints(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **values: Any) -> dict[str, Any]:
+        try:
+            given = signature.bind(*args, **values)
+        except TypeError:
+            return function(*args, **values)  # it says what is wrong better, with its name
+        for key, value in given.arguments.items():
+            if isinstance(value, str) and hints[key] in (Path, Path | None):
+                given.arguments[key] = Path(value)
+        return function(*given.args, **given.kwargs)
+
+    return call
