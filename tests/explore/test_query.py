@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.embeddings.model import Model
+from triptych.embeddings.query import embed_media
 from triptych.encoders.build import build
 from triptych.encoders.encoder import AudioInput, TextInput, VideoInput
 from triptych.errors import UsageError, UserError
@@ -29,7 +30,24 @@ def test_a_query_is_words_a_file_or_a_span_of_one(
     assert read_query("cook.mp4#t=12.5,15") == Span(Path("cook.mp4"), 12.5, 15.0)
     assert read_query("cook.mp4#1:02-1:10") == Span(Path("cook.mp4"), 62.0, 70.0)
     assert read_query("cook.mp4#-3") == Span(Path("cook.mp4"), None, 3.0)
-    assert read_query("cook.mp4#1:00:01") == Span(Path("cook.mp4"), 3601.0, None)
+    assert read_query("cook.mp4#5-") == Span(Path("cook.mp4"), 5.0, None)
+    assert read_query("cook.mp4#1:00:01") == Span(Path("cook.mp4"), 3601.0, 3605.0)
+
+
+def test_a_hit_s_path_can_be_asked_with_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "videos" / "a").mkdir(parents=True)
+    (tmp_path / "videos" / "a" / "cook #2.mp4").touch()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    root = tmp_path / "videos"
+    there = root / "a" / "cook #2.mp4"
+    assert read_query("a/cook #2.mp4", root=root) == Span(there)
+    assert read_query("a/cook #2.mp4#3-4", root=root) == Span(there, 3.0, 4.0)
+    assert read_query("stir the pot", root=root) == "stir the pot"
+    with pytest.raises(UsageError, match="no such file"):
+        read_query("a/none.mp4", root=root)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +104,7 @@ def test_words_a_video_and_a_sound_give_the_vectors_of_what_is_in_them(
     whole, part = vectors_of(model, str(video)), vectors_of(model, f"{video}#20-21")
     assert {"vector_video", "vector_audio"} <= set(whole)
     assert not np.allclose(whole["vector_video"], part["vector_video"], atol=1e-4)
-    again = vectors_of(model, str(video), 20.0, 21.0)
+    again = embed_media(model, video, 20.0, 21.0)
     np.testing.assert_allclose(part["vector_video"], again["vector_video"])
     sound = vectors_of(model, str(sorted((data / "esc10" / "audio").glob("*.ogg"))[0]))
     assert "vector_audio" in sound

@@ -97,51 +97,73 @@ def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float6
 def _features(
     model: Model, media: Media, span: tuple[float, float]
 ) -> tuple[dict[str, Features], list[str]]:
-    """Features of each modality in every window, and why some have none."""
+    """Features of each modality in every window, and what has none, or not in all, and why."""
     inputs = [encoder.input for encoder in model.encoders.values()]
     seconds = max(
         (clip.seconds for clip in inputs if isinstance(clip, VideoInput | AudioInput)), default=1.0
     )
     windows, features, lacking = _windows(span, seconds), {}, []
+    if len(windows) > 1:
+        say(
+            f"{media.path}: {span[1] - span[0]:.0f} s are looked at in {len(windows)} places and "
+            f"averaged; {media.path.name}#12.5-15 asks for one moment"
+        )
     for name, encoder in model.encoders.items():
         clips: npt.NDArray[Any]
         try:
             if isinstance(encoder.input, VideoInput):
-                clips = _frames(media, encoder.input, windows, span[1])
-                present = np.ones(len(clips), bool)
+                clips, present = _frames(media, encoder.input, windows, span[1])
             elif isinstance(encoder.input, AudioInput):
-                clips = _sounds(media, encoder.input, windows, span[1])
-                present = np.abs(clips).max(axis=1) >= SILENCE
+                clips, present = _sounds(media, encoder.input, windows, span[1])
             else:
                 continue
         except DecodeError as error:
             lacking.append(str(error).removeprefix(f"{media.path}: "))
             continue
-        if present.any():
-            features[name] = Features(model.encode(name, clips), present)
-        else:
+        if not present.any():
             lacking.append("silent")
+            continue
+        if name == "video" and not present.all():
+            say(f"{media.path}: {np.count_nonzero(~present)} of these places do not decode")
+        features[name] = Features(model.encode(name, clips), present)
     return features, lacking
 
 
 def _frames(
     media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
-) -> npt.NDArray[np.uint8]:
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """The frames of every window, and which of the windows decode; DecodeError where none does."""
     spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
-    times = np.concatenate([frame_times(float(begin), spec, end) for begin in windows])
+    out = np.zeros((len(windows), clip.frames, clip.size, clip.size, 3), np.uint8)
+    failed: dict[int, DecodeError] = {}
     with VideoReader(media) as video:
-        frames = video.frames(times, spec.store_size, spec.store_size)
-    out = np.empty((len(times), clip.size, clip.size, 3), np.uint8)
-    crop_into(out, frames, CENTRE)
-    return out.reshape(len(windows), clip.frames, clip.size, clip.size, 3)
+        for place, begin in enumerate(windows.tolist()):
+            times = frame_times(begin, spec, end)
+            try:
+                frames = video.frames(times, spec.store_size, spec.store_size)
+            except DecodeError as error:
+                failed[place] = error
+            else:
+                crop_into(out[place], frames, CENTRE)
+    if len(failed) == len(windows):
+        raise failed[0]
+    return out, np.array([place not in failed for place in range(len(windows))])
 
 
 def _sounds(
     media: Media, clip: AudioInput, windows: npt.NDArray[np.float64], end: float
-) -> npt.NDArray[np.float32]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The sound of every window, and which of them have some; DecodeError where none decodes."""
     out = np.zeros((len(windows), clip.samples), np.float32)
+    failed: list[DecodeError] = []
     with AudioReader(media) as audio:
         for row, begin in zip(out, windows.tolist(), strict=True):
-            sound = audio.samples(begin, min(end, begin + clip.seconds), clip.sample_rate)
-            row[: len(sound)] = sound[: len(row)]
-    return out
+            try:
+                sound = audio.samples(begin, min(end, begin + clip.seconds), clip.sample_rate)
+            except DecodeError as error:
+                failed.append(error)
+            else:
+                row[: len(sound)] = sound[: len(row)]
+    if len(failed) == len(windows):
+        raise failed[0]
+    return out, np.abs(out).max(axis=1) >= SILENCE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.embeddings.model import Model, Vector
-from triptych.embeddings.query import embed_media
+from triptych.embeddings.query import CLIP_SECONDS, embed_media
 from triptych.errors import UsageError
 
 TIME = r"((?:\d+:){0,2}\d+(?:\.\d*)?)?"
@@ -27,23 +27,25 @@ class Span:
     end: float | None = None
 
 
-def vectors_of(
-    model: Model, given: str, start: float | None = None, end: float | None = None
-) -> dict[str, Vector]:
+def vectors_of(model: Model, given: str, root: Path | None = None) -> dict[str, Vector]:
     """The vectors of a query as ``read_query`` reads it, by the columns of the embedding table."""
-    query = read_query(given, start, end)
+    query = read_query(given, root=root)
     if isinstance(query, Span):
         return embed_media(model, query.path, query.start, query.end)
     return model.embed_text(query)
 
 
-def read_query(given: str, start: float | None = None, end: float | None = None) -> str | Span:
+def read_query(
+    given: str, start: float | None = None, end: float | None = None, *, root: Path | None = None
+) -> str | Span:
     """What the user asks with: words, or the span of a media file.
 
     A file is given by its path, and a part of it by ``start`` and ``end`` in seconds or in the
-    path, as ``cook.mp4#12.5-15`` or ``cook.mp4#1:02-1:10``. Raises UsageError where the file is not
-    there or the span makes no sense.
+    path, as ``cook.mp4#12.5-15``, ``cook.mp4#1:02-1:10``, or ``cook.mp4#12.5`` for the
+    ``CLIP_SECONDS`` from there on. A path that leads nowhere from here is tried from ``root``, as
+    hits give it. Raises UsageError where the file is not there or the span makes no sense.
     """
+    given = _from_root(given, root)
     name, hash_sign, part = given.rpartition("#")
     if hash_sign and not Path(given).exists() and (Path(name).is_file() or _is_media(name)):
         if start is not None or end is not None:
@@ -57,6 +59,14 @@ def read_query(given: str, start: float | None = None, end: float | None = None)
         raise UsageError(f"{given}: not a file; give some words, or the path of a media file")
     if not given.strip():
         raise UsageError("an empty query; give some words or a media file")
+    return given
+
+
+def _from_root(given: str, root: Path | None) -> str:
+    """``given`` with the collection's folder before it where only so it is a file."""
+    for name in (given, given.rpartition("#")[0]):
+        if root and name and not Path(name).exists() and (root / name).is_file():
+            return str(root / given)
     return given
 
 
@@ -75,11 +85,13 @@ def _span(name: str, start: float | None, end: float | None) -> Span:
 
 
 def _times(given: str, part: str) -> tuple[float | None, float | None]:
-    """The two times after a #: 12.5-15, 12.5- (to the end), -15, or 12.5."""
+    """The two times after a #: 12.5-15, 12.5- (to the end), -15, or 12.5 for a clip from there."""
     found = SPAN.fullmatch(part)
     if found is None or not any(found.groups()):
         raise UsageError(f"{given}: after # give seconds, as #12.5-15 or #1:02-1:10")
     start, end = (_seconds(text) if text else None for text in found.groups())
+    if start is not None and not set("-,") & set(part):
+        end = start + CLIP_SECONDS
     return start, end
 
 

@@ -31,7 +31,7 @@ def search(
             f"{work}: its embeddings were made with other weights than its run has now; "
             "embed the clips again with `triptych embed`, or finish with `triptych fit --resume`"
         )
-    hits = rank(table, vectors_of(model, query), top, through=through or ())
+    hits = rank(table, vectors_of(model, query, table.root), top, through=through or ())
     return {"query": query, "hits": [hit.row() for hit in hits]}
 
 
