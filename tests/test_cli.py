@@ -60,6 +60,13 @@ def test_exit_statuses_of_the_program(tmp_path: Path) -> None:
     assert run("methods").returncode == 0
 
 
+def test_the_version_is_the_package_s() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "triptych", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"triptych {triptych.__version__}\n"
+
+
 def test_help_imports_nothing_heavy() -> None:
     script = f"""
 import sys

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
+from triptych import __version__
 from triptych.errors import UsageError, UserError
 from triptych.verbs import MODULES, verb
 
@@ -89,7 +90,21 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     for name in MODULES:
-        app.command(name)(command(verb(name)))
+        function = verb(name)
+        whole = inspect.getdoc(function) or ""  # left to itself, typer would cut it off
+        app.command(name, short_help=whole.partition("\n")[0])(command(function))
+
+    def tell(asked: bool) -> None:
+        if asked:
+            print(f"triptych {__version__}")
+            raise typer.Exit
+
+    told = typer.Option(False, "--version", callback=tell, is_eager=True, help="print it and exit")
+
+    @app.callback()
+    def root(version: bool = told) -> None:
+        del version  # ``tell`` has answered
+
     return app
 
 

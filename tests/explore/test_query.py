@@ -111,6 +111,12 @@ def test_words_a_video_and_a_sound_give_the_vectors_of_what_is_in_them(
     assert "vector_video" not in sound
 
 
-def test_words_that_the_model_does_not_know_are_said(model: Model) -> None:
+def test_words_that_the_model_does_not_know_are_said(
+    model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vectors_of(model, "stir the xylophone")
+    assert "does not know xylophone; the other words decide" in capsys.readouterr().err
+    vectors_of(model, "stir the pot")
+    assert not capsys.readouterr().err
     with pytest.raises(UserError, match="stir"):
         vectors_of(model, "stirr")

@@ -133,3 +133,11 @@ def test_resume_refuses_another_collection_and_keeps_the_old_manifest(
 def test_a_limit_that_is_none_is_wrong_usage(limit: dict[str, float], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="must be a number"):
         triptych.fit(tmp_path, out=tmp_path / "work", **limit)
+
+
+def test_a_search_in_the_wrong_folder_names_the_right_one(work: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a folder that `triptych fit` has finished; make one"):
+        triptych.search(tmp_path, "stir the pot")
+    (tmp_path / "fit").symlink_to(work)
+    with pytest.raises(UserError, match=r"did you mean .*fit\?"):
+        triptych.search(tmp_path, "stir the pot")

@@ -24,8 +24,10 @@ from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.encoders.build import rebuild
 from triptych.encoders.encoder import Encoder, TextInput
+from triptych.encoders.stop_words import STOP_WORDS
 from triptych.encoders.text import encode, tokens
 from triptych.errors import UserError
+from triptych.progress import say
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import head_shapes, load_assignments
@@ -151,6 +153,9 @@ class Model:
         bag = encode(words, encoder.input.vocabulary)
         if not bag.any():
             raise UserError(_unknown_words(words, encoder.input.vocabulary))
+        unknown = [word for word in tokens(words) if word not in encoder.input.vocabulary]
+        if unknown := [word for word in unknown if word not in STOP_WORDS]:
+            say(f"search: the model does not know {', '.join(unknown)}; the other words decide")
         features = Features(self.encode("text", bag[None]), np.ones(1, bool))
         columns = self.vectors({"text": features})
         return {name: part.values[0] for name, part in columns.items()}
@@ -171,10 +176,13 @@ def _softmax(logits: Vector) -> Vector:
 
 def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
     near = [
-        match for word in tokens(words) for match in difflib.get_close_matches(word, vocabulary, 2)
+        match
+        for word in tokens(words)
+        for match in difflib.get_close_matches(word, vocabulary, 2, cutoff=0.7)
     ]
     # Without a near word, the most frequent ones: they show what the videos speak of.
-    hint = f"it knows {', '.join(vocabulary[:12])}{'…' if len(vocabulary) > 12 else ''}"
+    telling = [word for word in vocabulary if word not in STOP_WORDS]
+    hint = f"it knows {', '.join(telling[:12])}{'…' if len(telling) > 12 else ''}"
     if near:
         hint = f"did you mean {', '.join(dict.fromkeys(near))}?"
     return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"

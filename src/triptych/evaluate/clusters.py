@@ -26,6 +26,9 @@ METRICS: dict[str, Callable[..., float]] = {
     "hungarian_accuracy": hungarian_accuracy,
 }
 
+SIGNED = ("ami", "ari")  # below 0 where chance would agree better
+UNBOUNDED = ("entropy", "entropy_mean_of_clusters")
+
 
 def compare(
     clusters: NDArray[np.int64], labels: Strings, groups: Strings, seed: int, draws: int = DRAWS
@@ -46,8 +49,8 @@ def compare(
             "clusters could tell apart; give labels of two classes or more"
         )
     measures = [
-        Measure(metric, *_interval(score, found, truth, sources, seed, draws), len(found))
-        for metric, score in METRICS.items()
+        Measure(metric, *_interval(metric, found, truth, sources, seed, draws), len(found))
+        for metric in METRICS
     ]
     protocol = {
         "n": len(found),
@@ -66,11 +69,17 @@ def compare(
 
 
 def _interval(
-    score: Callable[..., float],
+    metric: str,
     found: NDArray[np.int64],
     truth: NDArray[np.int64],
     groups: Strings,
     seed: int,
     draws: int,
 ) -> bootstrap.Interval:
-    return bootstrap.agreement(lambda rows: score(found[rows], truth[rows]), groups, seed, draws)
+    score = METRICS[metric]
+    drawn = bootstrap.agreement(lambda rows: score(found[rows], truth[rows]), groups, seed, draws)
+    lowest, highest = (-1.0, 1.0) if metric in SIGNED else (0.0, 1.0)
+    if metric in UNBOUNDED:
+        highest = float("inf")
+    # Laid around the value, an interval may reach beyond what the measure can be.
+    return bootstrap.Interval(drawn.value, max(drawn.low, lowest), min(drawn.high, highest))

@@ -88,6 +88,7 @@ def demo(
     write_problems(out / "fit" / "problems.parquet", remarks)
     test = _part(collection, scanned, "test", out / "test", workers)
     checkpoints, page = _train_all(train, out, seed, minutes, workers)
+    say(f"demo: embedding and scoring {', '.join(checkpoints)}")
     rows: list[Row] = []
     for name, checkpoint in checkpoints.items():
         table = _embed(name, checkpoint, train, test)
@@ -96,6 +97,7 @@ def demo(
     hits, found = _search(checkpoints["xdc"], collection, test)
     return {
         "table": rows,
+        "query": SHOWN,
         "hits": hits,
         "search": found,
         "seconds": round(time.monotonic() - began, 1),

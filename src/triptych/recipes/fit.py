@@ -24,7 +24,7 @@ from triptych.recipes.background import choose_background
 from triptych.recipes.plan import check_overrides, choose, complete, explain, measure_pace, names
 from triptych.training import health
 from triptych.training.pretrain import Pretrained, pretrain
-from triptych.training.recipe import Recipe
+from triptych.training.recipe import NO_AUGMENTATION, Recipe
 from triptych.training.source import open_source, spec_of
 
 # What is left of the time for embedding, clusters and report, at least.
@@ -50,7 +50,7 @@ class Clock:
     def done(self, stage: str) -> None:
         """Note that a stage ended now."""
         passed = time.monotonic() - self.began
-        self.stages[stage] = round(passed - sum(self.stages.values()), 2)
+        self.stages[stage] = max(0.0, round(passed - sum(self.stages.values()), 2))
 
     def left(self, keep: float) -> float | None:
         """Seconds left after keeping some; None without a limit."""
@@ -130,6 +130,11 @@ def fit_manifest(
         deadline=deadline,
     )
     clock.done("pretrain")
+    if not run.finished:
+        say(
+            f"fit: the time ended training after {_count(run.epochs, 'whole epoch')} of "
+            f"{recipe.epochs}; `triptych fit ... --resume` goes on, with more --minutes or none"
+        )
     model = Model.load(run.checkpoint)
     table = embed(manifest, model, source, workers=0 if cache else workers or 0)
     table.write(out / "embeddings.parquet")
@@ -198,12 +203,20 @@ def _schedule(
     begun = _begun(out, overrides) if resume else None
     recipe = begun or complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
-    reasons.append(f"{recipe.clustering.k} clusters in each modality")
+    reasons.append(f"{recipe.clustering.k} clusters in each modality to learn from")
     reasons.append(
-        f"{recipe.epochs} epochs, new clusters every {recipe.refresh_every}: "
-        f"about {seconds:.0f} s of training with {pace.threads} threads"
+        f"{_count(recipe.epochs, 'epoch')}, new clusters every {recipe.refresh_every}: "
+        f"about {seconds:.0f} s of training with {_count(pace.threads, 'thread')}"
     )
+    if recipe.augmentation == NO_AUGMENTATION:
+        reasons.append(
+            "clips as they are, but for window, crop and mirror: each is seen too seldom"
+        )
     return recipe, float("inf") if left is None else time.monotonic() + max(left, 0.0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _write_facts(

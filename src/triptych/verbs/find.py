@@ -23,6 +23,11 @@ def search(
     from triptych.explore.query import vectors_of
     from triptych.explore.search import search as rank
 
+    if not (work / "embeddings.parquet").is_file():
+        inside = work / "fit"
+        found = (inside / "embeddings.parquet").is_file()
+        hint = f"did you mean {inside}?" if found else "make one with `triptych fit VIDEOS`"
+        raise UserError(f"{work}: not a folder that `triptych fit` has finished; {hint}")
     table = EmbeddingTable.read(work / "embeddings.parquet")
     model = Model.load(work / "run")
     if table.info.get("checkpoint") != model.sha256:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 MEASURE = ("value", "low", "high")
+SHORT = 24  # characters; a column of such cells is never broken
+# Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
+WIDTH = 120
+HEADINGS = {
+    ("demo", "table"): "Video features, scored on videos that training has not seen",
+    ("demo", "hits"): "“{query}” looked for in what is seen of them",
+    ("demo", "search"): "The words of every action looked for",
+}
 
 
 def render(name: str, result: dict[str, Any]) -> None:
     """Print what the verb ``name`` returned: its tables, then its single values."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     for key, value in result.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
+            if heading := HEADINGS.get((name, key)):
+                console.print(Text("\n" + heading.format(**result), style="bold"))
             console.print(table(_rows(name, key, value)))
     for key, value in result.items():
         if isinstance(value, list):
@@ -31,7 +42,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
     out = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-        out.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        longest = max((len(_text(row.get(column))) for row in rows), default=0)
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        out.add_column(column, justify=justify, overflow="fold", no_wrap=longest <= SHORT)
     for row in rows:
         # Text, not str: file names and captions may hold what Rich takes for markup.
         out.add_row(*(Text(_text(row.get(column))) for column in columns))
