@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
-from triptych import __version__
 from triptych.errors import UsageError, UserError
 from triptych.verbs import MODULES, verb
 
@@ -79,6 +78,8 @@ def _misused(error: Any) -> NoReturn:
 
 def build() -> typer.Typer:
     """The command line with all its verbs."""
+    from importlib import metadata
+
     import typer  # here: an interrupt while it loads is met by main()
 
     app = typer.Typer(
@@ -96,7 +97,7 @@ def build() -> typer.Typer:
 
     def tell(asked: bool) -> None:
         if asked:
-            print(f"triptych {__version__}")
+            print(f"triptych {metadata.version('triptych')}")
             raise typer.Exit
 
     told = typer.Option(False, "--version", callback=tell, is_eager=True, help="print it and exit")
