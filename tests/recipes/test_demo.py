@@ -31,6 +31,7 @@ def test_the_table_has_every_row_probe_and_target(made: tuple[Path, dict]) -> No
 
 def test_hits_are_checked_against_the_truth(made: tuple[Path, dict]) -> None:
     truth = {row["is"]: row["right"] for row in made[1]["hits"]}
+    assert truth
     assert all(right == (action == "stir the pot") for action, right in truth.items())
     assert [row["search by words in"] for row in made[1]["search"]] == [
         "what is seen", "what is heard", "seen, heard and said",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from triptych.errors import UsageError
-from triptych.methods.method import Cluster, Method, Teach
+from triptych.methods.method import Cluster, Method, Teach, several
 
 JOINT = "joint"
 
@@ -14,8 +13,7 @@ def method(modalities: tuple[str, ...]) -> Method:
     Each modality's features are L2-normalised before they are joined, so that none decides alone. A
     clip that lacks a modality is in no joint cluster and teaches nobody.
     """
-    if len(modalities) < 2:
-        raise UsageError("method=cdc needs two or three modalities; for one, take method=sdc")
+    several("cdc", modalities)
     return Method(
         name="cdc",
         modalities=modalities,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from triptych.errors import UsageError
-from triptych.methods.method import Cluster, Method, Teach
+from triptych.methods.method import Cluster, Method, Teach, several
 
 
 def method(modalities: tuple[str, ...]) -> Method:
@@ -11,8 +10,7 @@ def method(modalities: tuple[str, ...]) -> Method:
 
     All terms weigh the same. With three modalities, which are ours, each encoder has three heads.
     """
-    if len(modalities) < 2:
-        raise UsageError("method=mdc needs two or three modalities; for one, take method=sdc")
+    several("mdc", modalities)
     return Method(
         name="mdc",
         modalities=modalities,

@@ -114,6 +114,12 @@ class Method:
         return next(cluster for cluster in self.clusters if cluster.name == name)
 
 
+def several(name: str, modalities: tuple[str, ...]) -> None:
+    """Raise UsageError where the method ``name`` is asked for with one modality only."""
+    if len(modalities) < 2:
+        raise UsageError(f"method={name} needs two or three modalities; for one, take method=sdc")
+
+
 def names() -> list[str]:
     """The methods there are: modules of this folder that declare one."""
     folder = importlib.import_module("triptych.methods").__path__

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from triptych.errors import UsageError
-from triptych.methods.method import Cluster, Method, Teach
+from triptych.methods.method import Cluster, Method, Teach, several
 
 
 def method(modalities: tuple[str, ...]) -> Method:
@@ -11,8 +10,7 @@ def method(modalities: tuple[str, ...]) -> Method:
 
     The paper has two; three are ours, one head for each teacher.
     """
-    if len(modalities) < 2:
-        raise UsageError("method=xdc needs two or three modalities; for one, take method=sdc")
+    several("xdc", modalities)
     return Method(
         name="xdc",
         modalities=modalities,
