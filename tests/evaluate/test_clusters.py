@@ -62,3 +62,13 @@ def test_embeddings_that_were_never_clustered_are_refused() -> None:
         compare(np.full(3, -1), np.array(list("aab")), np.array(list("xyz")), 0)
     with pytest.raises(UserError, match=r"all 2 clips are 'a'.*two classes"):
         compare(np.array([0, 1, -1]), np.array(list("aab")), np.array(list("xyz")), 0)
+
+
+def test_intervals_stay_within_what_the_measures_can_be() -> None:
+    draw = np.random.default_rng(0)
+    labels = draw.choice(np.array(list("ab")), 24)
+    found = compare(draw.integers(0, 3, 24), labels, np.arange(24).astype(str), 0, draws=1000)
+    for measure in found.measures:
+        highest = np.log(2) if measure.metric.startswith("entropy") else 1.0
+        assert measure.low <= measure.value <= measure.high <= highest + 1e-12, measure.metric
+        assert measure.low >= (-1.0 if measure.metric in ("ami", "ari") else 0.0)

@@ -70,6 +70,11 @@ def test_the_share_is_that_of_the_decoded_frames(films: dict[str, Manifest]) -> 
     assert still_share(manifest, source, recipe) == pytest.approx(expected, abs=0.08)
 
 
+def test_stills_are_kept_or_nothing_would_be_left(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", TIMES, picture=lambda _: watched(0))
+    assert chosen(scan(tmp_path, workers=0).manifest) == ("keep", None)
+
+
 def test_where_nothing_can_be_read_nothing_is_known(
     films: dict[str, Manifest], tmp_path: Path
 ) -> None:

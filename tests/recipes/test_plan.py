@@ -84,6 +84,14 @@ def test_k_grows_with_the_scarcest_modality_and_has_bounds() -> None:
     assert choose(manifest(320, 320, 160, 0), [])[0].clustering.k == 20
     assert choose(manifest(5, 5, 0, 0), [])[0].clustering.k == 2
     assert choose(manifest(9000, 9000, 0, 0), [])[0].clustering.k == 256
+    # Joint clusters are of the clips that have everything.
+    cdc = ["method=cdc", "modalities=video,audio"]
+    assert choose(manifest(320, 320, 160, 0), cdc)[0].clustering.k == 20
+    silent = manifest(320, 320, 160, 0).table
+    swapped = silent.set_column(
+        silent.column_names.index("has_video"), "has_video", [[i >= 120 for i in range(320)]]
+    )
+    assert choose(Manifest(Path(), swapped.cast(SCHEMA)), cdc)[0].clustering.k == 5
 
 
 def test_overrides_win_and_a_wrong_key_names_the_valid_ones() -> None:

@@ -97,7 +97,7 @@ def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float6
 def _features(
     model: Model, media: Media, span: tuple[float, float]
 ) -> tuple[dict[str, Features], list[str]]:
-    """Features of each modality in every window, and what has none, or not in all, and why."""
+    """Features of each modality in every window, and why some modalities have none."""
     inputs = [encoder.input for encoder in model.encoders.values()]
     seconds = max(
         (clip.seconds for clip in inputs if isinstance(clip, VideoInput | AudioInput)), default=1.0

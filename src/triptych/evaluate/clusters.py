@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +28,7 @@ METRICS: dict[str, Callable[..., float]] = {
 }
 
 SIGNED = ("ami", "ari")  # below 0 where chance would agree better
-UNBOUNDED = ("entropy", "entropy_mean_of_clusters")
+IN_NATS = ("entropy", "entropy_mean_of_clusters")
 
 
 def compare(
@@ -79,7 +80,7 @@ def _interval(
     score = METRICS[metric]
     drawn = bootstrap.agreement(lambda rows: score(found[rows], truth[rows]), groups, seed, draws)
     lowest, highest = (-1.0, 1.0) if metric in SIGNED else (0.0, 1.0)
-    if metric in UNBOUNDED:
-        highest = float("inf")
+    if metric in IN_NATS:
+        highest = math.log(len(np.unique(truth)))
     # Laid around the value, an interval may reach beyond what the measure can be.
     return bootstrap.Interval(drawn.value, max(drawn.low, lowest), min(drawn.high, highest))

@@ -10,8 +10,9 @@ JOINT = "joint"
 def method(modalities: tuple[str, ...]) -> Method:
     """Concatenation deep clustering (Alwassel et al., 2020, section 3).
 
-    Each modality's features are L2-normalised before they are joined, so that none decides alone. A
-    clip that lacks a modality is in no joint cluster and teaches nobody.
+    Each modality's features are L2-normalised before they are joined, so that their lengths do not
+    decide; those that vary more still count for more. A clip that lacks a modality is in no joint
+    cluster and teaches nobody.
     """
     several("cdc", modalities)
     return Method(

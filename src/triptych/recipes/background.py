@@ -14,6 +14,7 @@ LOOKED_AT = 64  # clips
 # gain .14 to .16 there, 3 seeds. Of the demo .75 does: SDC on pictures gains .24 and .18, 2 seeds,
 # XDC on pictures and sound gains .20 and loses .04.
 MOSTLY_STILL = 0.9
+LEAST_MOTION = 1.0  # grey levels, squared: below, with nothing but stills, nothing would be left
 STILL_ENOUGH_ALONE = 0.7  # where pictures have no teacher but themselves
 
 
@@ -42,11 +43,12 @@ def choose_background(
 def still_share(manifest: Manifest, source: ClipSource, recipe: Recipe, workers: int = 0) -> float:
     """The share of a clip's variance that its mean frame holds, median over a sample of clips.
 
-    NaN where no clip of the sample has pictures that can be read.
+    NaN where no clip of the sample has pictures that can be read, or hardly any of them moves.
     """
     loader = ClipLoader(manifest, source, {"video": recipe.clip.video_input()}, workers)
     seen = np.random.default_rng(0).permutation(np.flatnonzero(manifest.has("video")))[:LOOKED_AT]
-    shares = []
+    shares: list[float] = []
+    motion: list[float] = []
     for batch in loader.batches(np.split(seen, range(16, len(seen), 16)), View(random=False)):
         frames = batch.inputs["video"][batch.present["video"]].float()
         if not len(frames):
@@ -54,4 +56,6 @@ def still_share(manifest: Manifest, source: ClipSource, recipe: Recipe, workers:
         every = frames.var((1, 2, 3, 4), correction=0) + torch.finfo(frames.dtype).eps
         moving = frames.var(1, correction=0).mean((1, 2, 3))
         shares += (1 - moving / every).tolist()
-    return float(np.median(shares)) if shares else float("nan")
+        motion += moving.tolist()
+    moves = motion and np.median(motion) >= LEAST_MOTION
+    return float(np.median(shares)) if moves else float("nan")

@@ -203,7 +203,7 @@ def _schedule(
     begun = _begun(out, overrides) if resume else None
     recipe = begun or complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
-    reasons.append(f"{recipe.clustering.k} clusters in each modality to learn from")
+    reasons.append(f"{recipe.clustering.k} clusters in each clustering to learn from")
     reasons.append(
         f"{_count(recipe.epochs, 'epoch')}, new clusters every {recipe.refresh_every}: "
         f"about {seconds:.0f} s of training with {_count(pace.threads, 'thread')}"

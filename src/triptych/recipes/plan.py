@@ -62,11 +62,10 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
         method = _method(manifest, chosen.modalities)
         chosen = chosen.model_copy(update={"method": method})
     if not names(overrides, "clustering.k"):
-        least = min(counts[name] for name in chosen.modalities) // CLIPS_PER_CLUSTER
+        least = _clustered(manifest, chosen) // CLIPS_PER_CLUSTER
         if "text" in chosen.modalities:
             least = min(least, said)
         chosen = _with_clusters(chosen, max(2, min(MOST_CLUSTERS, least)))
-    declare(chosen.method, chosen.modalities)
     return chosen, explain(manifest, chosen)
 
 
@@ -76,6 +75,15 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
         return "xdc"
     taught = _taught(manifest, modalities)
     return "xdc" if taught and taught >= LEAST_TAUGHT * len(manifest) else "sdc"
+
+
+def _clustered(manifest: Manifest, recipe: Recipe) -> int:
+    """How many clips the smallest clustering of the method has: those with all that it is of."""
+    clusters = declare(recipe.method, recipe.modalities).clusters
+    return min(
+        int(np.logical_and.reduce([manifest.has(name) for name in item.of]).sum())
+        for item in clusters
+    )
 
 
 def _taught(manifest: Manifest, modalities: tuple[Modality, ...]) -> int:

@@ -19,7 +19,7 @@ LEAST_ENTROPY = 0.2
 NEARLY = 0.8  # of the highest score: NMI of some hundred clips varies so much by chance
 RULE = (
     "the last weights whose score reached 80 % of the highest before; the score is the NMI between "
-    "the clusterings of different modalities or, with one modality, between one and the next"
+    "the clusterings of different modalities or, with one clustering, between it and the next"
 )
 
 

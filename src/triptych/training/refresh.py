@@ -35,8 +35,11 @@ def cluster_features(
                 values, present, recipe, place
             )
         except UserError as error:
-            rest = len(method.modalities) > 1
-            without = f", or leave {' and '.join(cluster.of)} out of modalities" if rest else ""
+            without = ""
+            if len(cluster.of) > 1:
+                without = ", or take a method that clusters each modality by itself"
+            elif len(method.modalities) > 1:
+                without = f", or leave {cluster.of[0]} out of modalities"
             raise UserError(f"clustering of {cluster.name}: {error}{without}") from None
     return assignments, inertia
 
@@ -46,8 +49,8 @@ def joined(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """The features that are clustered, and which clips have all of the modalities they need.
 
-    Several modalities are L2-normalised one by one before they are joined, or the longer vector
-    would decide alone.
+    Several modalities are L2-normalised one by one before they are joined, so that their lengths do
+    not decide.
     """
     parts = [features[modality] for modality in cluster.of]
     present = np.logical_and.reduce([part.present for part in parts])
