@@ -5,14 +5,14 @@ from torch.nn import functional as F
 
 from triptych.encoders.audio_resnet import AudioResNet, Block
 from triptych.encoders.encoder import AudioInput
-from triptych.encoders.log_mel import MelScale
+from triptych.encoders.log_mel import LogMel, MelScale
 from triptych.errors import UserError
 
 
 def tiny(both: bool, seconds: float = 0.5) -> AudioResNet:
     torch.manual_seed(0)
     clip = AudioInput(seconds=seconds)
-    return AudioResNet(clip, MelScale(), (4, 6, 8, 10), (1, 1, 1, 1), both).eval()
+    return AudioResNet(clip, LogMel(MelScale()), (4, 6, 8, 10), (1, 1, 1, 1), both).eval()
 
 
 def sound(*shape: int) -> Tensor:

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from triptych.encoders.build import build, describe, modality_of, names, rebuild
+from triptych.encoders.build import build, describe, modality_of, names, native, published, rebuild
 from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
 from triptych.errors import UsageError
 
@@ -18,10 +18,23 @@ SMALL = {"video": "r2plus1d_small", "audio": "audio_resnet_small", "text": "bag_
 def test_encoders_are_found_by_their_modules() -> None:
     assert {name: modality_of(name) for name in names()} == {
         "audio_resnet_18": "audio",
+        "audio_resnet_9": "audio",
         "audio_resnet_small": "audio",
         "bag_of_words": "text",
+        "i3d": "video",
+        "i3d_released": "video",
+        "mc3_18": "video",
         "r2plus1d_18": "video",
+        "r2plus1d_18_selavi": "video",
+        "r2plus1d_18_xdc": "video",
         "r2plus1d_small": "video",
+        "r3d_18": "video",
+        "resnet3d_18_a": "video",
+        "resnet3d_18_b": "video",
+        "resnet3d_34_a": "video",
+        "resnet3d_34_b": "video",
+        "s3d": "video",
+        "s3d_torchvision": "video",
     }
 
 
@@ -65,3 +78,49 @@ def test_a_wrong_encoder_is_refused_before_it_is_made(modality: str, name: str) 
     assert line.startswith(f"encoders.{modality}={name!r}: ")
     assert SMALL[modality] in line
     assert ("it is an encoder of" in line) == (name in SMALL.values())
+
+
+def test_published_weights_are_named_where_there_are_any() -> None:
+    assert published("r2plus1d_18_xdc") == "R(2+1)D-18 weights of XDC"
+    assert published("r2plus1d_small") is None
+    assert published("bag_of_words") is None
+
+
+@pytest.mark.parametrize("name", [name for name in names() if modality_of(name) == "video"])
+@pytest.mark.parametrize(("count", "size"), [(8, 112), (16, 112), (32, 224), (64, 224), (8, 64)])
+def test_every_video_encoder_takes_short_and_long_clips(name: str, count: int, size: int) -> None:
+    with torch.device("meta"):
+        encoder = native(name)
+        clips = torch.empty((2, count, size, size, 3), dtype=torch.uint8)
+        assert encoder(clips).shape == (2, encoder.dim)
+
+
+# The other encoders are these with other pixels, another depth or another width.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "audio_resnet_9",
+        "audio_resnet_small",
+        "i3d",
+        "mc3_18",
+        "r2plus1d_18_xdc",
+        "r2plus1d_small",
+        "resnet3d_18_a",
+        "resnet3d_18_b",
+        "s3d",
+        "s3d_torchvision",
+    ],
+)
+def test_gradients_reach_every_parameter(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = native(name).train()
+    clips = torch.randint(0, 256, (2, 4, 32, 32, 3), dtype=torch.uint8)
+    given = clips if modality_of(name) == "video" else torch.rand(2, 8000) - 0.5
+    draw = torch.randn(2, encoder.dim)
+    (encoder(given) * draw).sum().backward()
+    still = [
+        key
+        for key, weight in encoder.named_parameters()
+        if weight.grad is None or not weight.grad.any() or not weight.grad.isfinite().all()
+    ]
+    assert not still

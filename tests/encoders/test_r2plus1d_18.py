@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.encoders.parity import check_outputs, check_shapes
 from triptych.encoders.r2plus1d import R2Plus1D
 from triptych.encoders.r2plus1d_18 import build
 
@@ -64,3 +65,9 @@ def test_it_asks_for_clips_of_the_paper(network: R2Plus1D) -> None:
     assert (network.input.frames, network.input.size) == (16, 112)
     assert network.dim == 512
     assert network.modality == "video"
+
+
+def test_it_is_the_published_network() -> None:
+    encoder = build()
+    check_shapes("r2plus1d_18", encoder)
+    check_outputs("r2plus1d_18", encoder)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from triptych.encoders.convolution import initialise
 from triptych.encoders.encoder import AudioInput, Encoder
-from triptych.encoders.log_mel import LogMel, MelScale
-from triptych.encoders.r2plus1d import initialise
+from triptych.encoders.log_filter_bank import LogFilterBank
+from triptych.encoders.log_mel import LogMel
 from triptych.errors import UserError
 
 
@@ -42,31 +43,36 @@ class AudioResNet(Encoder):
     """Mean over frequency, then the mean and the maximum over time, side by side or averaged.
 
     ``both`` keeps mean and maximum as 2 x width features (a sound that is short within its clip
-    leaves little trace in a mean); without it the features are the mean, as in XDC.
+    leaves little trace in a mean); without it the features are the mean, as in XDC. ``front`` makes
+    the spectrogram, ``norm`` normalises it; ``native`` is what published weights were trained on.
     """
 
     modality = "audio"
+    input: AudioInput
 
     def __init__(
         self,
         clip: AudioInput,
-        scale: MelScale,
+        front: LogMel | LogFilterBank,
         widths: Sequence[int],
         blocks: Sequence[int],
         both: bool,
+        norm: bool = True,
+        native: AudioInput | None = None,
     ) -> None:
         super().__init__()
-        if clip.samples <= scale.fft // 2:  # the mirrored ends of the first frame need so many
+        if clip.samples < front.least:
             raise UserError(
                 f"audio encoder: {clip.seconds:g} s of sound at {clip.sample_rate} Hz is too "
-                f"short, take more than {scale.fft / 2 / clip.sample_rate:g} s (clip.audio_seconds)"
+                f"short, take at least {front.least / clip.sample_rate:g} s (clip.audio_seconds)"
             )
         self.input = clip
+        self.native = native
         self.both = both
         self.dim = widths[-1] * (2 if both else 1)
-        self.log_mel = LogMel(scale)
+        self.log_mel = front
         # Loudness, and with it the mean of the logarithm, differs between collections.
-        self.norm = nn.BatchNorm2d(1)
+        self.norm = nn.BatchNorm2d(1) if norm else nn.Identity()
         self.conv1 = nn.Conv2d(1, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)

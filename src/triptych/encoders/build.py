@@ -20,13 +20,25 @@ def names() -> list[str]:
     """The encoders there are."""
     folder = importlib.import_module("triptych.encoders").__path__
     modules = [item.name for item in pkgutil.iter_modules(folder) if item.name != "build"]
-    return sorted(name for name in modules if hasattr(_module(name), "build"))
+    return sorted(name for name in modules if callable(getattr(_module(name), "build", None)))
 
 
 def modality_of(name: str) -> str:
     """What the encoder ``name`` takes, by what its ``build`` says it returns."""
     modality: str = get_type_hints(_module(name).build)["return"].modality
     return modality
+
+
+def published(name: str) -> str | None:
+    """Whose weights the encoder ``name`` takes; None where nobody publishes any."""
+    what: str | None = getattr(_module(name), "PUBLISHED", None)
+    return what
+
+
+def native(name: str) -> Encoder:
+    """The encoder ``name``, of video or audio, for the clips that it asks for by itself."""
+    encoder: Encoder = _module(name).build()
+    return encoder
 
 
 def check_name(name: str, modality: str) -> None:

@@ -63,6 +63,11 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(scale.window))
         self.register_buffer("filters", torch.from_numpy(filters).float())
 
+    @property
+    def least(self) -> int:
+        """The fewest samples it takes: the mirrored end of the first frame needs so many."""
+        return self.scale.fft // 2 + 1
+
     def forward(self, x: Tensor) -> Tensor:
         """Natural logarithm of mel-band power plus the floor, in float32 whatever the autocast.
 
