@@ -7,7 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
+from triptych.encoders import build
+from triptych.encoders.encoder import AudioInput
+from triptych.encoders.pixels import NativeClip
 from triptych.verbs import MODULES, verb
 from triptych.verbs.declared import methods
 
@@ -73,3 +77,34 @@ def test_the_readme_has_exactly_two_set_up_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"^make \w+", text, re.MULTILINE)
     assert found == ["make demo", "make test"]
+
+
+def test_the_table_of_encoders_is_what_the_code_says() -> None:
+    page = (ROOT / "docs" / "encoders.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if re.match(r"\| \w+ \| (video|audio|text) \|", line)
+    ]
+    assert [row[0] for row in rows] == build.names()
+    for name, modality, parameters, features, trained, _, project in rows:
+        assert modality == build.modality_of(name)
+        assert (project == "–") == (build.published(name) is None), name
+        assert project.split(" (")[0] in (build.published(name) or "–"), name
+        if modality == "text":
+            continue  # their size goes by the vocabulary
+        with torch.device("meta"):
+            encoder = build.native(name)
+        count = sum(weight.numel() for weight in encoder.parameters())
+        assert (parameters, features) == (f"{count:,}", str(encoder.dim)), name
+        assert trained == said_of(getattr(encoder, "native", None)), name
+
+
+def said_of(native: NativeClip | AudioInput | None) -> str:
+    """The clips of an encoder's training, as the table writes them."""
+    if native is None:
+        return "–"
+    if isinstance(native, AudioInput):
+        return f"{native.seconds:g} s at {native.sample_rate / 1000:g} kHz"
+    rate = f"{native.frame_rate:g}/s" if native.frame_rate else "every frame"
+    return f"{native.frames} × {native.size}², {rate}"

@@ -33,18 +33,23 @@ def test_it_is_a_zero_padded_convolution_however_short_the_clip(
     torch.testing.assert_close(layer(x), wanted)
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+@pytest.mark.parametrize(("frames", "size"), [(1, 8), (2, 8), (3, 8), (4, 8), (4, 1)])
 @pytest.mark.parametrize(
     "layer",
-    [TemporalConv(64, 64), Conv3d(64, 64, (3, 3, 3)), Conv3d(3, 64, (7, 7, 7), (1, 2, 2))],
-    ids=["time", "full", "stem"],
+    [
+        TemporalConv(64, 64),
+        Conv3d(64, 64, (1, 3, 3), (1, 2, 2)),
+        Conv3d(64, 64, (3, 3, 3), (2, 2, 2)),
+        Conv3d(3, 64, (7, 7, 7), (1, 2, 2)),
+    ],
+    ids=["time", "space", "full", "stem"],
 )
 def test_the_gradient_in_bf16_holds_no_memory_that_was_never_written(
-    layer: Conv3d, frames: int
+    layer: Conv3d, frames: int, size: int
 ) -> None:
     torch.manual_seed(0)
     layer = layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    x = torch.randn(16, layer.in_channels, frames, 8, 8)
+    x = torch.randn(16, layer.in_channels, frames, size, size)
     x = x.contiguous(memory_format=torch.channels_last_3d)
     upstream = torch.randn(layer(x).shape)
     exact = torch.autograd.grad(layer(x), layer.weight, upstream)[0]

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 class Conv3d(nn.Conv3d):
-    """A zero-padded 3-D convolution without bias; clips may be shorter than its kernel."""
+    """A zero-padded 3-D convolution without bias; maps may be smaller than its kernel."""
 
     def __init__(
         self,
@@ -23,14 +23,13 @@ class Conv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(clips, inputs, t, h, w) to (clips, outputs, ceil(t/stride), ...)."""
-        if x.shape[2] >= self.kernel_size[0]:
+        if all(n >= k for n, k in zip(x.shape[2:], self.kernel_size, strict=True)):
             return super().forward(x)
-        # Where time is shorter than the kernel, the gradient of the weights that oneDNN computes
-        # in bf16 holds memory it never wrote (torch 2.13, measured). With
+        # Where an axis is shorter than the kernel, oneDNN's gradient of the weights in bf16 holds
+        # memory it never wrote, and at times writes where it must not (torch 2.13, measured). With
         # the padding made before the convolution it does not.
-        time, *space = self.margin
-        padded = F.pad(x, (0, 0, 0, 0, time, time))
-        return F.conv3d(padded, self.weight, None, self.stride, (0, space[0], space[1]))
+        sides = [side for margin in self.margin[::-1] for side in (margin, margin)]
+        return F.conv3d(F.pad(x, sides), self.weight, None, self.stride)
 
 
 class TemporalConv(Conv3d):

@@ -27,7 +27,7 @@ from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState, head_shapes, new_heads
-from triptych.training import augmentation, optimizer
+from triptych.training import augmentation, optimizer, published
 from triptych.training.loop import Loop, resume_state
 from triptych.training.recipe import Recipe
 
@@ -105,11 +105,13 @@ def _begin(
         tensors, facts = resume_state(begun, description)
         _take_over(state, tensors, facts, method, recipe, fabric)
     else:
+        held = published.load(recipe, encoders, out, init)
         config.save(recipe, out / "recipe.json")
         if init:
             _start_from(state, init)
-        else:
-            calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
+        else:  # published weights come with their statistics
+            rest = {name: encoder for name, encoder in encoders.items() if name not in held}
+            calibrate(rest, loader, derive(recipe.seed, "calibration"), fabric)
     augmentation.install(encoders, recipe.augmentation)
     return Loop(manifest, recipe, method, state, loader, fabric, out, description)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -18,6 +19,14 @@ class Encoders(Config):
     video: str = "r2plus1d_small"
     audio: str = "audio_resnet_small"
     text: str = "bag_of_words"
+
+
+class Weights(Config):
+    """Published weights that the encoder of a modality begins with; None: random ones."""
+
+    video: Path | None = None
+    audio: Path | None = None
+    text: Path | None = None
 
 
 class Clip(Config):
@@ -96,6 +105,7 @@ class Recipe(Config):
     method: str = "xdc"
     modalities: tuple[Modality, ...] = ("video", "audio")
     encoders: Encoders = Encoders()
+    weights: Weights = Weights()
     clip: Clip = Clip()
     clustering: Clustering = Clustering()
     augmentation: Augmentation = Augmentation()

@@ -1,0 +1,50 @@
+"""The published weights that a recipe names, into its encoders, and what of them was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from triptych.atomic import write_json
+from triptych.encoders.encoder import Encoder
+from triptych.encoders.weights import load_published
+from triptych.errors import UsageError, UserError
+from triptych.progress import say
+from triptych.training.recipe import Recipe
+
+
+def load(recipe: Recipe, encoders: Mapping[str, Encoder], out: Path, init: Path | None) -> set[str]:
+    """Fill the encoders that ``recipe.weights`` names files for; the modalities that were filled.
+
+    Says a line for each, and a second where the recipe's clips differ from those of the weights'
+    training; ``weights.json`` in ``out`` has all that is known of the files. Raises UserError where
+    a file does not fit, UsageError where a modality is not the recipe's, or ``init`` is to fill it.
+    """
+    files = {name: path for name, path in recipe.weights if path is not None}
+    if files and init:
+        first = next(iter(files))
+        raise UsageError(
+            f"weights.{first} and --init both say what the encoders begin with; leave --init out, "
+            f"or override with weights.{first}=null"
+        )
+    for name in files:
+        if name not in encoders:
+            raise UsageError(
+                f"weights.{name}: the recipe has no {name}, only {', '.join(encoders)}; "
+                "leave it out, or name the modality in modalities"
+            )
+    reports = {}
+    for name, path in files.items():
+        try:
+            report = load_published(encoders[name], path)
+        except UserError as error:
+            raise UserError(f"weights.{name}={error}") from None
+        say(f"{name} weights: {report.line()}")
+        if report.clip:
+            say(f"{name} weights: {report.clip}; their features may be worse for it")
+        encoder = getattr(recipe.encoders, name)
+        reports[name] = {"encoder": encoder, **asdict(report)}
+    if reports:
+        write_json(out / "weights.json", reports)
+    return set(reports)
