@@ -47,8 +47,10 @@ def fill(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
             values *= (6 / np.prod(shape[1:])) ** 0.5
         elif name.endswith("weight"):
             values = 0.8 + 0.2 * values
+        elif "gating" in name:
+            values += 3  # gates nearly open, or little of the clip would be left behind nine
         else:
-            values *= 0.2
+            values *= 0.05
         found[name] = torch.from_numpy(values).float()
     return found
 
@@ -96,4 +98,4 @@ def check_outputs(name: str, encoder: Encoder) -> None:
         wanted = torch.tensor(case["features"])
         assert wanted.abs().max() > 0.01
         error = (features[0, ::SPARSE] - wanted).abs().max() / wanted.abs().max()
-        assert error < 2e-4, f"{case['clip']}: {error:.1e}"
+        assert error < 3e-5, f"{case['clip']}: {error:.1e}"

@@ -30,16 +30,16 @@ class Unit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(clips, inputs, t, h, w) to (clips, outputs, ceil(t/stride), ...)."""
         kernel, stride = self.conv3d.kernel_size, self.conv3d.stride
-        if kernel[0] > 1:
-            # From the last axis to the first, as F.pad counts. Padding first is also what keeps
-            # short clips right in bf16 (see Conv3d).
-            sides = [
-                side
-                for n, k, s in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], strict=True)
-                for side in same_padding(n, k, s)
-            ]
-            x = F.pad(x, sides)
-        return F.relu(self.bn(self.conv3d(x)), inplace=True)
+        sides = [same_padding(*axis) for axis in zip(x.shape[2:], kernel, stride, strict=True)]
+        before = [side for side, _ in sides]
+        # Padding first is what keeps maps that are smaller than the kernel right in bf16 too (see
+        # Conv3d); elsewhere even sides are left to the convolution, which copies nothing.
+        small = any(n < k for n, k in zip(x.shape[2:], kernel, strict=True))
+        if small or before != [side for _, side in sides]:
+            x = F.pad(x, [side for pair in sides[::-1] for side in pair])
+            before = [0, 0, 0]
+        out = F.conv3d(x, self.conv3d.weight, None, stride, before)
+        return F.relu(self.bn(out), inplace=True)
 
 
 class Mixed(nn.Module):
