@@ -61,14 +61,15 @@ def test_an_edge_has_its_head_and_a_cluster_its_name() -> None:
 
 
 def test_methods_are_found_by_their_modules() -> None:
-    assert names() == ["cdc", "jdc", "mdc", "sdc", "xcc", "xdc"]
+    assert {"cdc", "jdc", "mdc", "sdc", "xcc", "xdc"} <= set(names())
+    assert "method" not in names()
     for name in names():
         assert declare(name, ("video", "audio")).name == name
 
 
 def test_an_unknown_method_names_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match="method='xcd' is not a method; methods are cdc, jdc, mdc, sdc, xcc, xdc"
+        UsageError, match=f"'xcd' is not a method; methods are {', '.join(names())}"
     ):
         declare("xcd", ("video", "audio"))
     with pytest.raises(UsageError, match="is not a method"):
