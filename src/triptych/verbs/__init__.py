@@ -22,6 +22,7 @@ MODULES = {
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",
+    "recipes": "declared",
 }
 
 
