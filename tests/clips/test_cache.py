@@ -42,21 +42,21 @@ def test_what_is_stored_is_what_the_file_shows(collection: Manifest, cache: Clip
         start = clips.span(row)[0] + 0.5
         with VideoReader(collection.file(row)) as video:
             want = video.frames(start + np.arange(8) / 8, 63, 63)
-        np.testing.assert_array_equal(clips.video(row, start, SPEC), want)
+        np.testing.assert_array_equal(clips.video(row, [start], SPEC)[0], want)
         if clips.has("audio")[row]:
             sound = decode_audio(collection.file(row), start, start + 1, 16_000)
-            np.testing.assert_allclose(clips.audio(row, start, 1.0, 16_000), sound, atol=2e-4)
+            np.testing.assert_allclose(clips.audio(row, [start], 1.0, 16_000)[0], sound, atol=2e-4)
 
 
 def test_a_clip_shorter_than_the_window_repeats_its_last_frame_and_falls_silent(
     cache: ClipCache,
 ) -> None:
     clips = CachedClips(cache)
-    frames = clips.video(3, 5.0, SPEC)  # 0.4 s: four frames at 8 per second
+    frames = clips.video(3, [5.0], SPEC)[0]  # 0.4 s: four frames at 8 per second
     assert frames.shape == (8, 63, 63, 3)
     assert (frames[3:] == frames[3]).all()
     assert (frames[0] != frames[3]).any()
-    sound = clips.audio(3, 5.0, 1.0, 16_000)
+    sound = clips.audio(3, [5.0], 1.0, 16_000)[0]
     assert sound[:6400].any()
     assert not sound[6400:].any()
 
@@ -66,9 +66,9 @@ def test_a_clip_that_lacks_something_raises(cache: ClipCache) -> None:
     assert clips.has("audio").tolist() == [True] * 4 + [False] * 3
     assert clips.has("video").tolist() == [True] * 6 + [False]
     with pytest.raises(DecodeError, match="no sound"):
-        clips.audio(4, 0.0, 1.0, 16_000)
+        clips.audio(4, [0.0], 1.0, 16_000)[0]
     with pytest.raises(DecodeError, match="no video"):
-        clips.video(6, 0.0, SPEC)
+        clips.video(6, [0.0], SPEC)[0]
 
 
 def test_of_a_long_clip_the_centre_is_kept(collection: Manifest, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_slower_rate_that_divides_is_served_and_other_wishes_are_refused(
     clips = CachedClips(cache)
     slow = ClipSpec(frames=4, frame_rate=4.0, size=32, sample_rate=16_000)
     clips.check(slow, ("video", "audio"))
-    np.testing.assert_array_equal(clips.video(4, 1.0, slow), clips.video(4, 1.0, SPEC)[::2])
+    np.testing.assert_array_equal(clips.video(4, [1.0], slow)[0], clips.video(4, [1.0], SPEC)[0][::2])
     for spec in (ClipSpec(frame_rate=3.0, size=32), ClipSpec(size=112)):
         with pytest.raises(UserError, match="make the cache again"):
             clips.check(spec, ("video",))
@@ -132,7 +132,7 @@ def test_a_collection_of_sound_alone(data: Path, tmp_path: Path) -> None:
     assert ClipCache.build(manifest, SPEC, tmp_path / "cache", workers=0) == []
     clips = CachedClips(ClipCache.open(tmp_path / "cache", manifest))
     want = decode_audio(root / names[1], 1.0, 3.0, 16_000)
-    np.testing.assert_allclose(clips.audio(1, 1.0, 2.0, 16_000), want, atol=1e-4)
+    np.testing.assert_allclose(clips.audio(1, [1.0], 2.0, 16_000)[0], want, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_collection_of_sound_alone(data: Path, tmp_path: Path) -> None:
         ("index.parquet", None, "index.parquet: not the index of a cache"),
         ("frames.bin", None, "frames.bin: missing, not"),
         ("spec.json", b"[]", "another version"),
-        ("spec.json", b'{"format": 1, "clips": 3}', "lacks manifest, frame_rate"),
+        ("spec.json", b'{"format": 2, "clips": 3}', "lacks manifest, frame_rate"),
     ],
 )
 def test_a_damaged_cache_is_refused_in_one_line(

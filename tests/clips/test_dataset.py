@@ -121,8 +121,8 @@ def test_a_mirror_image_half_the_time(collection: Manifest, cached: CachedClips)
     batch = read(collection, cached, view, [[5] * 8])[0]
     for draw in range(8):
         place = view.placement(draw, 5)
-        start = cached.span(5)[0] + place.position * (4 - 0.5)
-        whole = cached.video(5, start, ClipSpec(4, 8.0, 32, 16_000))
+        start = cached.span(5)[0] + place.positions[0] * (4 - 0.5)
+        (whole,) = cached.video(5, [start], ClipSpec(4, 8.0, 32, 16_000))
         top, left = round(place.top * 4), round(place.left * 4)
         cut = whole[:, top : top + 32, left : left + 32]
         np.testing.assert_array_equal(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.embeddings.test_model import save_run
 from triptych.clips.dataset import FileClips
-from triptych.clips.sample import window
+from triptych.clips.sample import starts
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.query import MOST_WINDOWS, _windows, embed_media
@@ -177,7 +177,7 @@ def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> 
 @pytest.mark.parametrize("length", [2.0, 4.0, 6.678, 7.9])
 def test_a_clip_s_span_is_looked_at_where_the_table_looks(length: float) -> None:
     (start,) = _windows((7.0, 7.0 + length), 0.5)
-    assert start == pytest.approx(window(7.0, 7.0 + length, 0.5, 0.5))
+    assert start == pytest.approx(starts(7.0, 7.0 + length, 0.5, [0.5])[0])
 
 
 def test_a_long_span_is_the_mean_of_its_parts(data: Path, model: Model) -> None:
