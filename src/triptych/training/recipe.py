@@ -75,7 +75,7 @@ class Clip(Config):
     ) -> tuple[int, int] | None:
         size = info.data.get("size")
         if value and size and not size <= min(value) <= max(value) <= 4096:
-            raise ValueError(f"height and width from {size} to 4096: a crop of size {size} is cut")
+            raise ValueError(f"height and width must be from {size} (clip.size) to 4096")
         return value
 
     def video_input(self) -> VideoInput:
