@@ -1,4 +1,5 @@
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ INPUTS: dict[str, Input] = {
 
 
 def save_run(
-    path: Path, modalities: tuple[str, ...] = ("video", "audio"), meet: bool = True, seed: int = 0
+    path: Path,
+    modalities: tuple[str, ...] = ("video", "audio"),
+    meet: bool = True,
+    seed: int = 0,
+    inputs: Mapping[str, Input] = INPUTS,
 ) -> None:
     """A checkpoint as training leaves it, of encoders with random weights."""
-    encoders = {name: build(NAMES[name], name, INPUTS[name], seed) for name in modalities}
+    encoders = {name: build(NAMES[name], name, inputs[name], seed) for name in modalities}
     teaches = [
         (teacher, student)
         for teacher in modalities

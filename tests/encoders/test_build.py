@@ -54,6 +54,12 @@ def test_a_description_in_json_is_enough_to_rebuild(modality: str) -> None:
     torch.testing.assert_close(again(clips[modality]), encoder(clips[modality]))
 
 
+def test_segments_and_frame_size_survive_a_description_in_json() -> None:
+    clip = VideoInput(4, 5.0, 32, "subtract", 3, "pooled", (40, 50))
+    encoder = build(SMALL["video"], "video", clip, seed=0)
+    assert rebuild(json.loads(json.dumps(describe(SMALL["video"], encoder)))).input == clip
+
+
 @pytest.mark.parametrize("modality", INPUTS)
 @pytest.mark.parametrize("name", [*SMALL.values(), "r2plus1d_34", "encoder", "text", "build"])
 def test_a_wrong_encoder_is_refused_before_it_is_made(modality: str, name: str) -> None:

@@ -155,8 +155,11 @@ def test_however_short_the_time_there_is_an_epoch() -> None:
     assert (recipe.epochs, recipe.refresh_every) == (1, 1)
 
 
-def test_pace_is_measured_for_each_kind_of_input() -> None:
-    recipe = Recipe(modalities=("video", "audio", "text"), clip=Clip(frames=2, size=32), batch=2)
+@pytest.mark.parametrize(
+    "clip", [Clip(frames=2, size=32), Clip(frames=2, size=32, segments=2, segments_as="pooled")]
+)
+def test_pace_is_measured_for_each_kind_of_input(clip: Clip) -> None:
+    recipe = Recipe(modalities=("video", "audio", "text"), clip=clip, batch=2)
     pace = measure_pace(manifest(40, 40, 40, 40), recipe)
     assert pace.extract > pace.train > 0
 

@@ -15,9 +15,11 @@ import torch
 from tests.training.conftest import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
+from triptych.clips.dataset import ClipLoader, View
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.errors import UserError
+from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import declare, names
 from triptych.state import checkpoint
@@ -25,7 +27,7 @@ from triptych.training import loop, refresh
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import NO_AUGMENTATION, Clustering, Contrastive, Recipe
-from triptych.training.source import spec_of
+from triptych.training.source import open_source, spec_of
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -374,3 +376,36 @@ def test_half_a_checkpoint_of_a_killed_run_goes_and_two_runs_do_not_meet(
     assert all(stray.exists() for stray in strays)
     pretrain(small.manifest, RECIPE, tmp_path, small.source, deadline=0.0)
     assert not any(stray.exists() for stray in strays)
+
+
+@pytest.mark.parametrize("segments_as", ["joined", "pooled"])
+def test_a_run_on_whole_files_sees_segments_of_them(
+    small: Small, tmp_path: Path, segments_as: str
+) -> None:
+    """Features of the run's own table are those of its segments, encoded by hand."""
+    manifest = scan(small.manifest.root, whole=True, workers=0).manifest
+    clip = RECIPE.clip.model_copy(update={"segments": 3, "segments_as": segments_as})
+    recipe = RECIPE.model_copy(
+        update={
+            "clip": clip,
+            "clustering": Clustering(k=2, starts=1, components=2),
+            "epochs": 1,
+            "batch": 4,
+        }
+    )
+    source = open_source(manifest, recipe.clip, tmp_path / "cache", workers=1)
+    done = pretrain(manifest, recipe, tmp_path / "run", source)
+    model = Model.load(done.checkpoint)
+    table = embed(manifest, model, source)
+    video, audio = model.encoders["video"], model.encoders["audio"]
+    loader = ClipLoader(manifest, source, {"video": video.input, "audio": audio.input})
+    (batch,) = loader.batches([range(len(manifest))], View(random=False))
+    frames, sounds = batch.inputs["video"].reshape(-1, 3, 4, 32, 32, 3), batch.inputs["audio"]
+    with torch.no_grad():
+        if segments_as == "joined":
+            seen = video.forward(torch.cat(frames.unbind(1), dim=1))
+        else:
+            seen = torch.stack([video.forward(part) for part in frames.unbind(1)]).mean(0)
+        heard = torch.stack([audio.forward(part) for part in sounds.unbind(1)]).mean(0)
+    for name, want in (("vector_video", seen), ("vector_audio", heard)):
+        np.testing.assert_allclose(table.vectors(name)[0], want, rtol=1e-3, atol=1e-5)

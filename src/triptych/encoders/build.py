@@ -62,9 +62,10 @@ def describe(name: str, encoder: Encoder) -> dict[str, Any]:
 def rebuild(description: dict[str, Any]) -> Encoder:
     """The encoder of a description, with weights still to be loaded."""
     modality = description["modality"]
-    values = description["input"]
-    if modality == "text":
-        values = {"vocabulary": tuple(values["vocabulary"])}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for name, value in description["input"].items()
+    }
     return build(description["name"], modality, INPUTS[modality](**values), seed=0)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from triptych.encoders import build
+from triptych.encoders.encoder import Input
 from triptych.recipes.named import Named
 from triptych.training.recipe import Recipe
 
@@ -42,12 +44,13 @@ def cost(recipe: Recipe) -> Cost:
     with its addition as two.
     """
     clip = recipe.clip
-    inputs = {"video": clip.video_input(), "audio": clip.audio_input()}
+    inputs: dict[str, Input] = {"video": clip.video_input(), "audio": clip.audio_input()}
     total = Cost(0.0, 0.0, 0)
     for name in recipe.modalities:
         if name != "text":
             encoder = build.build(getattr(recipe.encoders, name), name, inputs[name], seed=0)
-            total += of_encoder(encoder, encoder.input.zeros(CLIPS))
+            kind = torch.uint8 if name == "video" else torch.float32
+            total += of_encoder(encoder, torch.zeros(CLIPS, *encoder.input.shape, dtype=kind))
     return total
 
 

@@ -55,8 +55,9 @@ def row(
         found = Named(make.__name__, make, about, data, clips, scores or {}, source)
         make.__dict__["named"] = found
         make.__doc__ = (
-            f"{about}\n\nCommand: ``{found.command()}``.\nPublished: {found.published()} ({source})."
-            f"\nCost: `triptych recipes {found.name}` reckons it."
+            f"{about}\n\nCommand: ``{found.command()}``.\n"
+            f"Published: {found.published()} ({source}).\n"
+            f"Cost: `triptych recipes {found.name}` reckons it."
         )
         return make
 

@@ -257,13 +257,12 @@ def _pace(manifest: Manifest, recipe: Recipe) -> Pace:
 
 
 def _noise(encoder: Encoder, count: int) -> torch.Tensor:
-    clip = encoder.input
-    if isinstance(clip, VideoInput):
-        shape = (count, clip.frames, clip.size, clip.size, 3)
+    shape = (count, *encoder.input.shape)
+    if isinstance(encoder.input, VideoInput):
         return torch.randint(0, 256, shape, dtype=torch.uint8)
-    if isinstance(clip, AudioInput):
-        return torch.rand(count, clip.samples) - 0.5
-    return torch.ones(count, len(clip.vocabulary))
+    if isinstance(encoder.input, AudioInput):
+        return torch.rand(shape) - 0.5
+    return torch.ones(shape)
 
 
 def _wait(device: torch.device) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, VideoInput
+from triptych.encoders.encoder import AudioInput, Background, Segments, VideoInput
 
 Modality = Literal["video", "audio", "text"]
 
@@ -21,34 +21,79 @@ class Encoders(Config):
 
 
 class Clip(Config):
-    """What an encoder sees of a clip: a window of time, its frames, its sound, its words."""
+    """What an encoder sees of a clip: one window of time or several, frames, sound, words.
 
-    frames: int = Field(8, ge=1, le=1024)
-    frame_rate: float = Field(8.0, ge=0.01, le=1000, description="frames per second of video")
+    Rai et al. look at 8 segments of 8 frames with a skip rate of 2 (section 4.2): ``segments=8
+    frames=8 frame_rate=15`` of video at 30 frames a second, joined as 64 frames.
+    """
+
+    frames: int = Field(8, ge=1, le=1024, description="of each segment")
+    frame_rate: float = Field(
+        8.0,
+        ge=0.01,
+        le=1000,
+        description="frames of a segment per second of video: "
+        "a skip rate of 2 at 30 frames per second is 15",
+    )
+    segments: int = Field(
+        1, ge=1, le=256, description="windows of time, spread evenly over the whole clip"
+    )
+    segments_as: Segments = Field(
+        "joined",
+        description="joined: the encoder sees the frames of all segments as one run; "
+        "pooled: each segment by itself, features averaged; sound is always pooled",
+    )
     size: int = Field(
         64,
         ge=32,  # at 16 the last block has one value a clip, and BatchNorm needs two
         le=1024,
         description="height and width in pixels",
     )
+    resize: tuple[int, int] | None = Field(
+        None,
+        description="height and width to which frames are squashed before the crop of size; "
+        "None: a square an eighth larger than size",
+    )
     background: Background = Field(
         "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
     )
     audio_seconds: float | None = Field(
-        None, gt=0, le=600, description="length of the sound; None: as long as the frames"
+        None,
+        gt=0,
+        le=600,
+        description="length of the sound of a segment; None: as long as its frames",
     )
     sample_rate: int = Field(16_000, ge=8_000, le=192_000, description="hertz")
     vocabulary: int = Field(
         300, ge=1, le=1_000_000, description="most frequent words (Rai et al., 3.1.2)"
     )
 
+    @field_validator("resize")
+    @classmethod
+    def _holds_the_crop(
+        cls, value: tuple[int, int] | None, info: ValidationInfo
+    ) -> tuple[int, int] | None:
+        size = info.data.get("size")
+        if value and size and not size <= min(value) <= max(value) <= 4096:
+            raise ValueError(f"height and width must be from {size} (clip.size) to 4096")
+        return value
+
     def video_input(self) -> VideoInput:
         """The frames, as an encoder takes them."""
-        return VideoInput(self.frames, self.frame_rate, self.size, self.background)
+        return VideoInput(
+            self.frames,
+            self.frame_rate,
+            self.size,
+            self.background,
+            self.segments,
+            self.segments_as,
+            self.resize,
+        )
 
     def audio_input(self) -> AudioInput:
         """The sound, as an encoder takes it."""
-        return AudioInput(self.sample_rate, self.audio_seconds or self.video_input().seconds)
+        seconds = self.audio_seconds or self.video_input().seconds
+        return AudioInput(self.sample_rate, seconds, self.segments)
 
 
 class Clustering(Config):
