@@ -16,8 +16,8 @@ from triptych.manifest.schema import Manifest
 class Texts:
     """The captions of ``manifest`` as ``form`` encodes them.
 
-    Kept end to end in one array: a million captions take some 100 MB, and half a second of a
-    training run instead of some at every draw.
+    Kept end to end in one array: 100,000 captions of 12 words take 7 MB and, as subwords, some
+    seconds once. To encode them again at each draw would take 1.7 ms a batch of 32, not 0.06.
     """
 
     def __init__(self, manifest: Manifest, form: TextInput) -> None:
