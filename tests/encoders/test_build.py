@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,12 @@ def test_words_are_read_from_the_captions_and_subwords_from_the_model(roberta: P
     read = text_input(f"transformer:{roberta}", captions, 2)
     assert read == text_input(f"transformer:{roberta}", [], 300)
     assert isinstance(read, SubwordInput)
+
+
+def test_transformers_loads_only_when_it_is_used() -> None:
+    code = (
+        "import sys; import triptych.recipes.fit; from triptych.encoders.build import check_name;"
+        "check_name('bag_of_words', 'text');"
+        "sys.exit(bool({'transformers', 'tokenizers', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

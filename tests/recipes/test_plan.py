@@ -163,8 +163,9 @@ def test_pace_is_measured_for_each_kind_of_input() -> None:
 
 def test_pace_is_measured_with_a_language_model_as_well(roberta: Path) -> None:
     recipe = Recipe(modalities=("text",), encoders=Encoders(text=f"transformer:{roberta}"), batch=4)
-    pace = measure_pace(manifest(40, 40, 40, 3), recipe)
-    assert pace.extract > pace.train > 0
+    for captions in (3, 0):  # that there is none is said by training, not by the clock
+        pace = measure_pace(manifest(40, 40, 40, captions), recipe)
+        assert pace.extract > pace.train > 0
 
 
 def test_what_tells_captions_apart_is_the_encoder_that_is_asked_for(roberta: Path) -> None:

@@ -267,7 +267,7 @@ def _noise(encoder: Encoder, count: int, manifest: Manifest) -> torch.Tensor:
         return torch.randint(0, 256, shape, dtype=torch.uint8)
     if isinstance(clip, AudioInput):
         return torch.rand(count, clip.samples) - 0.5
-    texts = _texts(manifest)
+    texts = _texts(manifest) or [""]
     spread = np.linspace(0, len(texts) - 1, count).round().astype(int)
     return torch.from_numpy(clip.batch([clip.encode(texts[place]) for place in spread]))
 
