@@ -12,14 +12,15 @@ from triptych.clips import dataset
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, FileClips, View
 from triptych.clips.sample import ClipSpec
-from triptych.encoders.encoder import AudioInput, Input, Segments, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import Manifest
 
 INPUTS: dict[str, Input] = {
     "video": VideoInput(frames=4, frame_rate=8.0, size=32),
     "audio": AudioInput(sample_rate=16_000, seconds=0.5),
-    "text": TextInput(("flash", "pot", "watch")),
+    "text": WordInput(("flash", "pot", "watch")),
 }
 Reads = Callable[[dict[str, Input], View], ClipBatch]
 ROWS = [[0, 1, 2], [3, 4, 5], [1, 6], [0]]
@@ -67,7 +68,7 @@ def test_what_the_loader_says_that_clips_have_is_what_it_gives(
     collection: Manifest, cached: CachedClips
 ) -> None:
     for words in (("flash",), ("pot",)):
-        inputs = {**INPUTS, "text": TextInput(words)}
+        inputs = {**INPUTS, "text": WordInput(words)}
         loader = ClipLoader(collection, cached, inputs)
         (batch,) = loader.batches([range(len(collection))], View(random=False))
         for name in inputs:
@@ -208,7 +209,7 @@ def spread(segments: int, segments_as: Segments = "joined") -> dict[str, Input]:
     return {
         "video": VideoInput(4, 8.0, 32, segments=segments, segments_as=segments_as),
         "audio": AudioInput(16_000, 0.5, segments),
-        "text": TextInput(("flash", "pot", "watch")),
+        "text": WordInput(("flash", "pot", "watch")),
     }
 
 

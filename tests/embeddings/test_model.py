@@ -13,8 +13,9 @@ from torch import nn
 from triptych.clustering.whiten import Whitening
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import TEMPERATURE, Model
-from triptych.encoders.build import build, describe
-from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.build import build, describe, text_input
+from triptych.encoders.encoder import AudioInput, Encoder, Input, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -25,7 +26,7 @@ NAMES = {"video": "r2plus1d_small", "audio": "audio_resnet_small", "text": "bag_
 INPUTS: dict[str, Input] = {
     "video": VideoInput(frames=2, frame_rate=4.0, size=16),
     "audio": AudioInput(8_000, 0.5),
-    "text": TextInput(("onion", "knife", "salt")),
+    "text": WordInput(("onion", "knife", "salt")),
 }
 
 
@@ -35,9 +36,13 @@ def save_run(
     meet: bool = True,
     seed: int = 0,
     inputs: Mapping[str, Input] = INPUTS,
+    text: str = "bag_of_words",
 ) -> None:
-    """A checkpoint as training leaves it, of encoders with random weights."""
-    encoders = {name: build(NAMES[name], name, inputs[name], seed) for name in modalities}
+    """A checkpoint as training leaves it, of encoders with random or published weights."""
+    named = {**NAMES, "text": text}
+    if text not in NAMES.values():
+        inputs = {**inputs, "text": text_input(text, [], 0)}
+    encoders = {name: build(named[name], name, inputs[name], seed) for name in modalities}
     teaches = [
         (teacher, student)
         for teacher in modalities
@@ -61,7 +66,7 @@ def save_run(
         "clusters": {name: [name] for name in modalities},
         "teaches": [{"cluster": teacher, "students": [student]} for teacher, student in teaches],
         "contrasts": [],
-        "encoders": {name: describe(NAMES[name], encoder) for name, encoder in encoders.items()},
+        "encoders": {name: describe(named[name], encoder) for name, encoder in encoders.items()},
         "weights": checkpoint.weights_hash(tensors),
         "state": state.facts(),
     }
@@ -293,6 +298,19 @@ def test_unknown_words_name_near_ones(runs: dict[str, Model]) -> None:
         assert str(found.value).endswith(said)
         assert repr(words) in str(found.value)
         assert "\n" not in str(found.value)
+
+
+def test_a_language_model_takes_any_words_and_refuses_silence(
+    roberta: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_run(tmp_path / "run", ("video", "text"), text=f"transformer:{roberta}")
+    model = Model.load(tmp_path / "run")
+    found = model.embed_text("zebra crossing")
+    assert set(found) == {"vector_text", "shared_text", "vector_joint"}
+    assert not np.allclose(found["vector_text"], model.embed_text("an onion")["vector_text"])
+    assert capsys.readouterr().err == "", "no word is unknown"
+    with pytest.raises(UserError, match="search: '  ' holds nothing that the model can read"):
+        model.embed_text("  ")
 
 
 def test_a_model_without_words_says_what_it_was_trained_on(runs: dict[str, Model]) -> None:

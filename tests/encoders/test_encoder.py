@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, Encoder, Input, VideoInput
 
 
 class Rowwise(Encoder):
@@ -37,7 +37,6 @@ def test_the_shape_of_a_clip_in_a_batch() -> None:
     assert VideoInput(8, 8.0, 32, segments=1, segments_as="pooled").shape == (8, 32, 32, 3)
     assert AudioInput(8_000, 0.5).shape == (4000,)
     assert AudioInput(8_000, 0.5, 5).shape == (5, 4000)
-    assert TextInput(("a", "b")).shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_pooled_segments_are_encoded_one_by_one_and_averaged(clip: Input) -> Non
     torch.testing.assert_close(variance, 0.9 + 0.1 * rows.var(0))
 
 
-@pytest.mark.parametrize("clip", [VideoInput(2, 8.0, 4, segments=5), TextInput(("a",) * 480)])
+@pytest.mark.parametrize("clip", [VideoInput(2, 8.0, 4, segments=5), AudioInput(480, 1.0)])
 def test_anything_else_is_encoded_as_it_is(clip: Input) -> None:
     torch.manual_seed(0)
     encoder = Rowwise(clip, 480).eval()

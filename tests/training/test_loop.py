@@ -7,7 +7,7 @@ from torch import nn
 from tests.training.conftest import RECIPE, Small
 from triptych.clips.dataset import ClipLoader
 from triptych.clustering.whiten import Whitening
-from triptych.encoders.encoder import TextInput
+from triptych.encoders.text import WordInput
 from triptych.methods.method import declare
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
@@ -22,7 +22,7 @@ def loop_of(small: Small, out: Path, labels: dict[str, np.ndarray], words: tuple
     """A loop at the start of an epoch on these labels; text knows ``words`` alone."""
     recipe = RECIPE.model_copy(update={"modalities": ("video", "text"), "batch": 50})
     video = recipe.clip.video_input()
-    loader = ClipLoader(small.manifest, small.source, {"video": video, "text": TextInput(words)})
+    loader = ClipLoader(small.manifest, small.source, {"video": video, "text": WordInput(words)})
     state = TrainingState(nn.ModuleDict(), nn.ModuleDict(), {})
     state.assignments = {
         name: Assignment(of, np.zeros((4, 1), np.float32), Whitening.none(1))

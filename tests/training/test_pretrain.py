@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -11,13 +12,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.training.conftest import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
-from triptych.clips.dataset import ClipLoader, View
+from triptych.clips.dataset import ClipLoader, FileClips, View
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
@@ -26,9 +29,16 @@ from triptych.state import checkpoint
 from triptych.training import loop, refresh
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
-from triptych.training.recipe import NO_AUGMENTATION, Clustering, Contrastive, Recipe
+from triptych.training.recipe import (
+    NO_AUGMENTATION,
+    Clustering,
+    Contrastive,
+    Encoders,
+    Recipe,
+)
 from triptych.training.source import open_source, spec_of
 
+TWO = Clustering(k=2, starts=1, whiten=False)
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -263,6 +273,60 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")
     assert present.all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+
+
+def test_a_language_model_learns_and_its_checkpoint_needs_no_folder(
+    small: Small, roberta: Path, tmp_path: Path
+) -> None:
+    """Saved with a folder that is gone afterwards; it reads clips and queries as before."""
+    folder = tmp_path / "model"
+    shutil.copytree(roberta, folder)
+    encoders = Encoders(text=f"transformer:{folder}")
+    recipe = RECIPE.model_copy(
+        update={"modalities": ("video", "text"), "encoders": encoders, "epochs": 1}
+    )
+    done = pretrain(small.manifest, recipe, tmp_path / "run", small.source)
+    before = tensors(tmp_path / "run", "initial")
+    after = checkpoint.load(done.checkpoint)[0]
+    layer = "encoders.text.network.encoder.layer.0.attention.self.query.weight"
+    assert torch.equal(before[layer], load_file(roberta / "model.safetensors")[layer[22:]])
+    assert not torch.equal(before[layer], after[layer]), "it is tuned"
+    shutil.rmtree(folder)
+    model = Model.load(done.checkpoint)
+    table = embed(small.manifest, model, small.source)
+    vectors, present = table.vectors("vector_text")
+    assert present.tolist() == small.manifest.has("text").tolist()
+    row = int(np.flatnonzero(present)[-1])
+    query = model.embed_text(str(small.manifest.column("text")[row]))
+    np.testing.assert_allclose(query["vector_text"], vectors[row], atol=1e-4)
+
+
+def test_the_vocabulary_is_of_the_clips_trained_on_and_kept_for_all_others(
+    small: Small, tmp_path: Path
+) -> None:
+    """The released code of Rai et al. counted all captions, those of the test clips as well.
+
+    One clip in three is held out, and alone has the word zester. All words stand in captions as
+    people write them, in capitals and beside commas, which that code's look-up did not find.
+    """
+    clips = len(small.manifest)
+    held_out = np.arange(clips) % 3 == 2
+    words = ("then the Grater...", "GRATER, then a Peeler!", "ZESTER, not Grater;")
+    spoken = [words[row % 3] for row in range(clips)]
+    table = small.manifest.table
+    for name, values in (("text", spoken), ("has_text", [True] * clips)):
+        table = table.set_column(table.column_names.index(name), name, [values])
+    told = Manifest(small.manifest.root, table)
+    recipe = RECIPE.model_copy(
+        update={"method": "sdc", "modalities": ("text",), "epochs": 1, "clustering": TWO}
+    )
+    done = pretrain(told.select(np.flatnonzero(~held_out)), recipe, tmp_path, FileClips(told))
+    model = Model.load(done.checkpoint)
+    form = model.encoders["text"].input
+    assert form == WordInput(("grater", "peeler"))
+    loader = ClipLoader(told, FileClips(told), {"text": form})
+    (batch,) = loader.batches([range(clips)], View(random=False))
+    assert batch.inputs["text"].tolist() == [[1, row % 3 == 1] for row in range(clips)]
 
 
 def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: Path) -> None:

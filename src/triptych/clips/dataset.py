@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,8 +24,8 @@ from triptych.clips.sample import (
     random_placement,
     starts,
 )
+from triptych.clips.texts import Texts
 from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
-from triptych.encoders.text import encode, tokens
 from triptych.errors import UsageError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -63,7 +62,7 @@ class ClipBatch:
     """Some clips. A modality that a clip lacks is zeros, and False in ``present``."""
 
     rows: Tensor  # int64 (clips,)
-    inputs: dict[str, Tensor]  # (clips, *shape) of each ``Input``; video uint8, others float32
+    inputs: dict[str, Tensor]  # as each ``Input`` says: video uint8, audio float32
     present: dict[str, Tensor]  # bool (clips,)
 
 
@@ -110,7 +109,6 @@ class ClipLoader:
         self._inputs = dict(inputs)
         self._video = _of_type(inputs, "video", VideoInput)
         self._audio = _of_type(inputs, "audio", AudioInput)
-        self._text = _of_type(inputs, "text", TextInput)
         self._media = tuple(name for name in ("video", "audio") if name in inputs)
         video, audio = self._video or VideoInput(), self._audio or AudioInput()
         self._segments = _segments(self._video, self._audio)
@@ -128,19 +126,15 @@ class ClipLoader:
         if isinstance(source, CachedClips):
             source.check(self.spec, self._media)
         self._has = {name: source.has(name) for name in self._media}
-        if self._text is not None:
-            self._has["text"] = manifest.has("text")
-            self._words = manifest.column("text")
+        form = _of_type(inputs, "text", TextInput)
+        # Texts that say nothing to the encoder would all be one cluster: they count as lacking.
+        self._texts = None if form is None else Texts(manifest, form)
+        if self._texts is not None:
+            self._has["text"] = self._texts.known
 
     def has(self, modality: str) -> npt.NDArray[np.bool_]:
         """Which clips have the modality, (clips,), as far as is known before they are read."""
-        return self._known_words if modality == "text" else self.source.has(modality)
-
-    @cached_property
-    def _known_words(self) -> npt.NDArray[np.bool_]:
-        known = frozenset(self._text.vocabulary if self._text else ())
-        heard = [not known.isdisjoint(tokens(str(text))) for text in self._words]
-        return np.array(heard, np.bool_) & self._has["text"]
+        return self._has["text"] if modality == "text" else self.source.has(modality)
 
     def batches(self, rows: Iterable[Rows], view: View, first: int = 0) -> Iterator[ClipBatch]:
         """The clips of each sequence of ``rows``, in that order.
@@ -182,13 +176,9 @@ class ClipLoader:
             inputs["video"] = torch.empty((count, *self._video.shape), dtype=torch.uint8)
         if self._audio is not None:
             inputs["audio"] = torch.empty((count, *self._audio.shape), dtype=torch.float32)
-        if self._text is not None:
-            words = [encode(str(self._words[row]), self._text.vocabulary) for row in index]
-            inputs["text"] = torch.from_numpy(np.stack(words) if words else np.empty((0, 0)))
+        if self._texts is not None:
+            inputs["text"] = torch.from_numpy(self._texts.batch(index))
         present = {name: torch.from_numpy(self._has[name][index]) for name in self._inputs}
-        if self._text is not None:
-            # Words that the vocabulary lacks say nothing: all such clips would be one cluster.
-            present["text"] &= inputs["text"].any(dim=1)
         return ClipBatch(torch.from_numpy(index), inputs, present)
 
     def _fill(self, batch: ClipBatch, place: int, row: int, placement: Placement) -> None:

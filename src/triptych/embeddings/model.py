@@ -11,7 +11,6 @@ space, and ``shared_*`` holds them at unit length.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,6 @@ from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.encoders.build import rebuild
 from triptych.encoders.encoder import Encoder, TextInput
-from triptych.encoders.stop_words import STOP_WORDS
-from triptych.encoders.text import encode, tokens
 from triptych.errors import UserError
 from triptych.progress import say
 from triptych.state import checkpoint
@@ -150,7 +147,7 @@ class Model:
         return Features(unit(np.concatenate(blocks, axis=1)), present)
 
     def embed_text(self, words: str) -> dict[str, Vector]:
-        """The vectors of a query in words. Raises UserError when the model knows none of them."""
+        """The vectors of a query in words. Raises UserError when they say nothing to the model."""
         if "text" not in self.encoders:
             known = ", ".join(self.encoders)
             raise UserError(
@@ -159,13 +156,13 @@ class Model:
             )
         encoder = self.encoders["text"]
         assert isinstance(encoder.input, TextInput)
-        bag = encode(words, encoder.input.vocabulary)
-        if not bag.any():
-            raise UserError(_unknown_words(words, encoder.input.vocabulary))
-        unknown = [word for word in tokens(words) if word not in encoder.input.vocabulary]
-        if unknown := [word for word in unknown if word not in STOP_WORDS]:
+        text = encoder.input.encode(words)
+        if not len(text):
+            raise UserError(f"search: {encoder.input.refusal(words)}")
+        if unknown := encoder.input.unknown(words):
             say(f"search: the model does not know {', '.join(unknown)}; the other words decide")
-        features = Features(self.encode("text", bag[None]), np.ones(1, bool))
+        batch = encoder.input.batch([text])
+        features = Features(self.encode("text", batch), np.ones(1, bool))
         columns = self.vectors({"text": features})
         return {name: part.values[0] for name, part in columns.items()}
 
@@ -196,17 +193,3 @@ def _cosines(assignment: Assignment, features: Vector) -> Vector:
 
 def _softmax(logits: Vector) -> Vector:
     return np.asarray(F.softmax(torch.from_numpy(logits), dim=1))
-
-
-def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
-    near = [
-        match
-        for word in tokens(words)
-        for match in difflib.get_close_matches(word, vocabulary, 2, cutoff=0.7)
-    ]
-    # Without a near word, the most frequent ones: they show what the videos speak of.
-    telling = [word for word in vocabulary if word not in STOP_WORDS]
-    hint = f"it knows {', '.join(telling[:12])}{'…' if len(telling) > 12 else ''}"
-    if near:
-        hint = f"did you mean {', '.join(dict.fromkeys(near))}?"
-    return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"

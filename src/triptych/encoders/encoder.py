@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 # "subtract": every clip less its mean frame, so that what stands still is gone.
@@ -78,21 +81,37 @@ class AudioInput:
         return (self.parts, self.samples) if self.parts > 1 else (self.samples,)
 
 
-@dataclass(frozen=True)
-class TextInput:
-    """Words as the encoder wants them: float32 0/1 of shape (clips, words of the vocabulary)."""
+Encoded = npt.NDArray[np.int32]  # one text, shape (numbers,)
 
-    vocabulary: tuple[str, ...]
+
+@dataclass(frozen=True)
+class TextInput(ABC):
+    """Text as the encoder wants it: words of a vocabulary, or the subwords of a language model.
+
+    A text is encoded once, by itself, and kept so; a batch is made of encoded texts. Subclasses are
+    frozen dataclasses of what JSON can hold: a checkpoint keeps them.
+    """
+
+    @abstractmethod
+    def encode(self, text: str) -> Encoded:
+        """The numbers of what the encoder knows in ``text``; none where it says nothing to it."""
+
+    @abstractmethod
+    def batch(self, texts: Sequence[Encoded]) -> npt.NDArray[Any]:
+        """Encoded texts as ``Encoder.forward`` takes them, (texts, ...)."""
+
+    @abstractmethod
+    def unknown(self, text: str) -> list[str]:
+        """The words of ``text`` that the encoder does not know, function words aside."""
+
+    @abstractmethod
+    def refusal(self, text: str) -> str:
+        """Why ``text`` says nothing to the encoder, and what would."""
 
     @property
     def parts(self) -> int:
         """One: the words of a clip are those of all its segments."""
         return 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one clip in a batch."""
-        return (len(self.vocabulary),)
 
 
 Input = VideoInput | AudioInput | TextInput
@@ -102,8 +121,8 @@ class Encoder(nn.Module):
     """A network from one modality to features of shape (clips, ``dim``).
 
     Subclasses set ``modality`` ("video", "audio", "text"), ``dim`` and ``input``; ``forward`` takes
-    what ``input`` describes, one segment where they are pooled. They hold no labels, no heads and
-    no loss.
+    what ``input`` describes, one segment where they are pooled; those of text annotate ``input``
+    with its class. They hold no labels, no heads and no loss.
     """
 
     modality: str

@@ -10,7 +10,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from triptych.encoders import build
-from triptych.encoders.encoder import Input
+from triptych.encoders.encoder import AudioInput, VideoInput
 from triptych.recipes.named import Named
 from triptych.training.recipe import Recipe
 
@@ -44,13 +44,16 @@ def cost(recipe: Recipe) -> Cost:
     with its addition as two.
     """
     clip = recipe.clip
-    inputs: dict[str, Input] = {"video": clip.video_input(), "audio": clip.audio_input()}
+    inputs: dict[str, VideoInput | AudioInput] = {
+        "video": clip.video_input(),
+        "audio": clip.audio_input(),
+    }
     total = Cost(0.0, 0.0, 0)
     for name in recipe.modalities:
         if name != "text":
             encoder = build.build(getattr(recipe.encoders, name), name, inputs[name], seed=0)
             kind = torch.uint8 if name == "video" else torch.float32
-            total += of_encoder(encoder, torch.zeros(CLIPS, *encoder.input.shape, dtype=kind))
+            total += of_encoder(encoder, torch.zeros(CLIPS, *inputs[name].shape, dtype=kind))
     return total
 
 

@@ -18,8 +18,7 @@ from triptych import config
 from triptych.atomic import alone
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
 from triptych.encoders import build
-from triptych.encoders.encoder import Encoder, Input, TextInput
-from triptych.encoders.text import build_vocabulary
+from triptych.encoders.encoder import Encoder, Input
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
@@ -166,7 +165,7 @@ def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
     }
     if "text" in recipe.modalities:
         texts = [text for text in manifest.column("text") if text]
-        inputs["text"] = TextInput(build_vocabulary(texts, recipe.clip.vocabulary))
+        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
     return {
         name: build.build(
             getattr(recipe.encoders, name), name, inputs[name], derive(recipe.seed, "encoder", name)

@@ -13,7 +13,7 @@ Modality = Literal["video", "audio", "text"]
 
 
 class Encoders(Config):
-    """The encoder of each modality: a module of ``triptych.encoders``."""
+    """The encoder of each modality: a module of ``triptych.encoders``, or ``transformer:MODEL``."""
 
     video: str = "r2plus1d_small"
     audio: str = "audio_resnet_small"
