@@ -20,7 +20,7 @@ MOST = 64  # filters that are drawn of a layer
 MOST_STRIPS = 24  # of those that need several frames each
 CAPTION = 0.42  # height below a cell, for its numbers
 TOP, BOTTOM, MARGIN = 0.5, 0.6, 0.28  # inches
-HEAD = 0.9  # height above a block, for its title
+HEAD = 0.95  # height above a block, for its title
 GREY, INK, SOFT, LINE = "#c4c1ba", "#23221f", "#5f5c55", "#b0413e"
 TITLES = {
     "space": "what it sees: filters over space",
@@ -62,7 +62,7 @@ def compose(panels: Sequence[Filters]) -> Any:
     for place, panel in enumerate(panels):
         left, below = place * column + MARGIN, height - TOP
         at = (left / width, 1 - 0.32 / height)
-        figure.text(*at, panel.title, fontsize=13, weight="bold", color=INK)
+        figure.text(*at, _cut(panel.title, 54), fontsize=13, weight="bold", color=INK)
         for layer in panel.layers:
             tall = _height(layer)
             below -= tall * INCH
@@ -92,13 +92,19 @@ def _height(layer: Layer) -> float:
 def _heading(axes: Any, layer: Layer, about: dict[str, Any]) -> None:
     count, most = about["filters"], _cell(layer)[2]
     some = f"the strongest {most} of {count}" if count > most else f"all {count}"
-    parts = [f"{layer.name}: {some} filters of {about['kernel']}"]
+    parts = []
     if "separable" in about:
         parts.append(f"sep {about['separable']:.2f} on average, of noise {about['by_chance']:.2f}")
     if about.get("like_first") is not None:
-        parts.append(f"cosine to those on the left {about['like_first']:.3f}")
-    axes.text(0, 0.35, TITLES[layer.kind], fontsize=10.5, color=INK, weight="bold")
-    axes.text(0, 0.62, "; ".join(parts), fontsize=8, color=SOFT)
+        parts.append(f"cosine of all to those on the left {about['like_first']:.3f}")
+    axes.text(0, 0.32, TITLES[layer.kind], fontsize=10.5, color=INK, weight="bold")
+    what = f"{layer.name}: {some} filters of {about['kernel']}"
+    axes.text(0, 0.54, _cut(what, 100), fontsize=8, color=SOFT)
+    axes.text(0, 0.73, "; ".join(parts), fontsize=8, color=SOFT)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _block(axes: Any, layer: Layer) -> None:
