@@ -21,11 +21,12 @@ CLUSTERS = {
     "joint": ([1, 1, 1, 0, 0, 0] + [-1] * 6, 2),
 }
 OF = {"video": ["video"], "audio": ["audio"], "joint": ["video", "audio"]}
-# Beside each other by group; within the second, row 8 is at its centre, 6 and 10 farthest.
+# Beside each other by group; within the second, row 8 is at its centre, 6 and 10 farthest. Where
+# zero lies says nothing: only less their mean do the first group's vectors have one direction.
 VECTORS = np.array(
     [(-10, y) for y in (-3, -1, 0, 1, 3, 0)] + [(10, y) for y in (-3, -1, 0, 1, 3)] + [(-10, 0)],
     np.float32,
-)
+) + np.array([10, 0.5], np.float32)
 
 
 def film(path: Path, first: int) -> None:

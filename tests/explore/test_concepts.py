@@ -45,6 +45,8 @@ def test_exemplars_are_nearest_the_centre_one_of_each_film_first(taught: Taught)
     video, _, joint = find(taught, run.LABELS, least=1)
     assert video.nearest
     assert video.ranked[0].exemplars == [8, 7, 10, 9, 6]
+    first = next(one for one in video.ranked if one.cluster == 0)
+    assert first.exemplars[:3] == [2, 5, 1]
     assert row(video.ranked[0], taught)["exemplars"][0] == {
         "path": "film-4.mp4",
         "start": 0.0,
