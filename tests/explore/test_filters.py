@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tests.embeddings.test_model import save_run
 from triptych.encoders.build import build
@@ -116,6 +117,21 @@ def test_the_first_layers_go_by_their_shape(
     found = first_layers(encoder)
     assert [(one.kind, one.weights.shape[1:]) for one in found] == kinds
     assert bool(found) != ("left out" in capsys.readouterr().err)
+
+
+def test_folded_pixels_are_unfolded_to_the_same_convolution() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clips = torch.randn(1, 3, 6, 8, 10, generator=generator)
+    folded = torch.zeros(1, 24, 3, 4, 5)
+    for channel, (t, h, w, colour) in enumerate(product(range(2), range(2), range(2), range(3))):
+        folded[:, channel] = clips[:, colour, t::2, h::2, w::2]
+    encoder = Stub("video", nn.Conv3d(24, 4, (2, 3, 4), bias=False))
+    (found,) = first_layers(encoder)
+    assert (found.kind, found.weights.shape) == ("space-time", (4, 3, 4, 6, 8))
+    weights = torch.from_numpy(found.weights).float()
+    torch.testing.assert_close(
+        functional.conv3d(clips, weights, stride=2), encoder.body(folded), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_the_encoders_of_this_project() -> None:

@@ -2,6 +2,7 @@
 
 Which they are goes by the shape of the weights: R(2+1)D and S3D begin with a convolution over
 space, (1, h, w), and one over time, (t, 1, 1); I3D and 3-D ResNets with one over both.
+S3D as MIL-NCE trained it does so too, once its folded pixels are unfolded.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from triptych.seeds import derive
 Floats = npt.NDArray[np.float64]
 Kind = Literal["space", "time", "space-time", "mel-time"]
 RGB = 3
+FOLDED = 2 * 2 * 2 * RGB  # pairs of frames, rows and columns as channels, the colour last
 DRAWS = 100
 
 
@@ -136,6 +138,8 @@ def first_layers(encoder: Encoder) -> list[Layer]:
     name, first = found[0]
     if encoder.modality == "audio":
         return [Layer("audio", name, "mel-time", first)]
+    if first.shape[1] == FOLDED:
+        first = unfolded(first)
     if first.shape[1] != RGB:
         say(f"filters: {name} is of {first.shape[1]} channels, not of RGB; it is left out")
         return []
@@ -146,6 +150,16 @@ def first_layers(encoder: Encoder) -> list[Layer]:
         if second.shape[1] == len(first) and second.shape[2] > 1 and second.shape[3:] == (1, 1):
             layers.append(Layer("video", name, "time", second[:, :, :, 0, 0]))
     return layers
+
+
+def unfolded(weights: Floats) -> Floats:
+    """The filters over pixels of a convolution over folded ones, as MIL-NCE's S3D begins.
+
+    (filters, 24, t, h, w) to (filters, 3, 2t, 2h, 2w): the same as a convolution in steps of two.
+    """
+    count, _, *kernel = weights.shape
+    parts = weights.reshape(count, 2, 2, 2, RGB, *kernel).transpose(0, 4, 5, 1, 6, 2, 7, 3)
+    return np.ascontiguousarray(parts).reshape(count, RGB, *(2 * size for size in kernel))
 
 
 def compare(panels: Sequence[Filters]) -> list[dict[str, Any]]:
