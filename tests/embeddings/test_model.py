@@ -54,7 +54,8 @@ def save_run(
     facts = {
         "method": "xdc" if meet else "sdc",
         "clusters": {name: [name] for name in modalities},
-        "teaches": [{"cluster": teacher, "student": student} for teacher, student in teaches],
+        "teaches": [{"cluster": teacher, "students": [student]} for teacher, student in teaches],
+        "contrasts": [],
         "encoders": {name: describe(NAMES[name], encoder) for name, encoder in encoders.items()},
         "weights": checkpoint.weights_hash(tensors),
         "state": state.facts(),
@@ -102,6 +103,7 @@ def test_the_shared_space_by_hand() -> None:
     model = Model(
         {"video": Plain("video"), "audio": Plain("audio")},
         {"video_teaches_audio": (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))},
+        {},
         {
             "video": Assignment(
                 np.zeros(0, np.int64), np.eye(2, dtype=np.float32) * 7, Whitening.none(2)
@@ -109,7 +111,8 @@ def test_the_shared_space_by_hand() -> None:
         },
         {
             "clusters": {"video": ["video"]},
-            "teaches": [{"cluster": "video", "student": "audio"}],
+            "teaches": [{"cluster": "video", "students": ["audio"]}],
+            "contrasts": [],
         },
     )
     assert model.meets
@@ -128,6 +131,7 @@ def test_of_joint_clusters_each_modality_knows_what_its_head_says() -> None:
     model = Model(
         {"video": Plain("video"), "audio": Plain("audio")},
         {"joint_teaches_video": unit_head, "joint_teaches_audio": unit_head},
+        {},
         {
             "joint": Assignment(
                 np.zeros(0, np.int64), np.eye(2, 4, dtype=np.float32), Whitening.none(4)
@@ -136,15 +140,38 @@ def test_of_joint_clusters_each_modality_knows_what_its_head_says() -> None:
         {
             "clusters": {"joint": ["video", "audio"]},
             "teaches": [
-                {"cluster": "joint", "student": "video"},
-                {"cluster": "joint", "student": "audio"},
+                {"cluster": "joint", "students": ["video"]},
+                {"cluster": "joint", "students": ["audio"]},
             ],
+            "contrasts": [],
         },
     )
     assert model.meets
     video = model.shared("video", np.array([[math.log(3), 0]], np.float32))
     audio = model.shared("audio", np.array([[0, math.log(3)]], np.float32))
     assert float(video[0] @ audio[0]) == pytest.approx(2 * math.sqrt(3) / 4, abs=1e-6)
+
+
+def test_where_projections_are_drawn_together_they_are_the_shared_space() -> None:
+    """Video (3, 4) through a unit layer is (0.6, 0.8); audio (0, 1) through one with a bias."""
+    unit_layer = (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    moved = (np.eye(2, dtype=np.float32), np.array([3, 3], np.float32))
+    model = Model(
+        {"video": Plain("video"), "audio": Plain("audio")},
+        {"video_teaches_video": unit_layer},
+        {"video": unit_layer, "audio": moved},
+        {},
+        {
+            "clusters": {"video": ["video"], "audio": ["audio"]},
+            "teaches": [{"cluster": "video", "students": ["video"]}],
+            "contrasts": [{"anchor": "video", "other": "audio", "apart": "audio"}],
+        },
+    )
+    assert model.meets
+    video = model.shared("video", np.array([[3, 4]], np.float32))
+    audio = model.shared("audio", np.array([[0, 1]], np.float32))
+    np.testing.assert_allclose(video, [[0.6, 0.8]], atol=1e-6)
+    np.testing.assert_allclose(audio, [[0.6, 0.8]], atol=1e-6)
 
 
 def plain_distribution(model: Model, cluster: str, modality: str, x: np.ndarray) -> np.ndarray:
@@ -293,7 +320,8 @@ def test_a_checkpoint_of_random_weights_has_no_shared_columns(tmp_path: Path) ->
     state = TrainingState(nn.ModuleDict({"video": encoder}), nn.ModuleDict(), {})
     facts: dict[str, Any] = {
         "clusters": {"video": ["video"], "audio": ["audio"]},
-        "teaches": [{"cluster": "audio", "student": "video"}],
+        "teaches": [{"cluster": "audio", "students": ["video"]}],
+        "contrasts": [],
         "encoders": {"video": describe(NAMES["video"], encoder)},
         "state": state.facts(),
     }
@@ -317,5 +345,7 @@ def test_weights_of_another_version_are_refused_in_one_line(tmp_path: Path) -> N
 def test_a_checkpoint_without_its_facts_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     checkpoint.save(path, {"encoders.video.weight": torch.ones(1)}, {"state": {}})
-    with pytest.raises(UserError, match="its facts lack clusters, teaches, encoders; take another"):
+    with pytest.raises(
+        UserError, match="its facts lack clusters, teaches, contrasts, encoders; take another"
+    ):
         Model.load(path)

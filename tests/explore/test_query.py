@@ -93,7 +93,7 @@ def model() -> Model:
     }
     for encoder in encoders.values():
         encoder.eval()
-    return Model(encoders, {}, {}, {"clusters": {}, "teaches": []})
+    return Model(encoders, {}, {}, {}, {"clusters": {}, "teaches": [], "contrasts": []})
 
 
 def test_words_a_video_and_a_sound_give_the_vectors_of_what_is_in_them(

@@ -14,6 +14,9 @@ from triptych.state.training_state import TrainingState
 from triptych.training.loop import Loop
 from triptych.training.pretrain import make_fabric
 
+# Of the demo's captions at least one has one of these.
+WORDS = ("the", "and", "so", "to", "a", "pot", "now", "it")
+
 
 def loop_of(small: Small, out: Path, labels: dict[str, np.ndarray], words: tuple[str, ...]) -> Loop:
     """A loop at the start of an epoch on these labels; text knows ``words`` alone."""
@@ -53,3 +56,21 @@ def test_every_draw_of_an_edge_is_of_a_clip_that_its_student_can_be_shown(
     for cluster in (0, 1):
         mass = weights[shown[draws.rows] & (video[draws.rows] == cluster)].sum() / len(weights)
         assert mass == pytest.approx(0.5, abs=0.05)
+
+
+def test_own_clusters_balance_what_others_teach(small: Small, tmp_path: Path) -> None:
+    """Rai et al. draw uniformly over the video clusters, whoever supervises."""
+    clips = len(small.manifest)
+    has_text = small.manifest.has("text")
+    video = (np.arange(clips) >= clips - 4).astype(int)  # four clips against all others
+    text = np.where(has_text, np.arange(clips) % 3, -1)
+    loop = loop_of(small, tmp_path, {"video": video, "text": text}, WORDS)
+    loop.recipe = loop.recipe.model_copy(update={"balance": "own"})
+    draws = loop._draws()
+    weights = draws.weights["text_teaches_video"]
+    rare = video[draws.rows] == 1
+    assert weights[rare].sum() / len(weights) == pytest.approx(0.5, abs=0.06)
+    assert not weights[~has_text[draws.rows]].any()
+    loop.recipe = loop.recipe.model_copy(update={"balance": "none"})
+    rows = loop._draws().rows
+    assert (video[rows] == 1).mean() == pytest.approx(4 / clips, abs=0.06)

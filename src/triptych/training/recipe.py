@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from triptych.config import Config
 from triptych.encoders.encoder import AudioInput, Background, VideoInput
@@ -62,6 +62,25 @@ class Clustering(Config):
         64, ge=1, description="that PCA keeps, at most one for every 8 clips"
     )
     l2: bool = True
+    features: Literal["fresh", "trained"] = Field(
+        "fresh",
+        description="fresh: all extracted from one fixed view; trained: those of the training "
+        "steps since the last clustering, where a clip was visited (DeepCluster-v2)",
+    )
+
+
+class Contrastive(Config):
+    """The triplet term of XCC (Rai et al., 2020, equations 3 and 4)."""
+
+    alpha: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.5,),
+        min_length=1,
+        description="weight of the cross-entropy in each epoch, the last one from there on; the "
+        "triplet term has the rest",
+    )
+    margin: float = Field(0.5, gt=0)
+    negatives: Literal["random", "semi-hard"] = "random"
+    unit: bool = Field(True, description="compare at unit length, where no distance exceeds 4")
 
 
 class Augmentation(Config):
@@ -82,7 +101,9 @@ class Optimisation(Config):
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     rate: float = Field(2e-3, gt=0)
-    head_rate: float = Field(1e-2, gt=0, description="new heads must learn within one round")
+    head_rate: float = Field(
+        1e-2, ge=0, description="new heads must learn within one round; 0: they stay random"
+    )
     weight_decay: float = Field(0.05, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -100,8 +121,24 @@ class Recipe(Config):
     clustering: Clustering = Clustering()
     augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
+    contrast: Contrastive = Contrastive()
+    frozen: tuple[Modality, ...] = Field(
+        (), description="encoders that stay as they are; their features are extracted once"
+    )
+    balance: Literal["teacher", "own", "none"] = Field(
+        "teacher",
+        description="draws are uniform over the clusters that teach, over the student's own, or "
+        "over clips, as in DeepCluster's release",
+    )
     epochs: int = Field(20, ge=1)
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
+    refresh_on: Literal["epochs", "plateau"] = Field(
+        "epochs", description="plateau: when the loss on held-back clips stops falling"
+    )
+    held_back: float = Field(
+        0.1, gt=0, le=0.5, description="share of the files that only tell a plateau"
+    )
+    patience: int = Field(1, ge=1, description="epochs without a fall of 1 % that are a plateau")
     batch: int = Field(32, ge=2, le=65_536)
     seed: int = Field(0, ge=0)
     threads: int | None = Field(
@@ -115,3 +152,16 @@ class Recipe(Config):
         if not value or len(set(value)) != len(value):
             raise ValueError("name one, two or three different modalities")
         return value
+
+    @model_validator(mode="after")
+    def _somebody_learns(self) -> Recipe:
+        beyond = set(self.frozen) - set(self.modalities)
+        if beyond:
+            raise ValueError(f"frozen names {', '.join(sorted(beyond))}, which is no modality here")
+        if self.frozen and set(self.frozen) == set(self.modalities):
+            raise ValueError("frozen names every modality, so nothing would learn")
+        return self
+
+    def alpha(self, epoch: int) -> float:
+        """The weight of XCC's cross-entropy in ``epoch``, counted from 0."""
+        return self.contrast.alpha[min(epoch, len(self.contrast.alpha) - 1)]

@@ -21,9 +21,19 @@ def methods() -> dict[str, Any]:
                 {
                     "method": name,
                     "modalities": ", ".join(modalities),
-                    "clusters": "; ".join("+".join(item.of) for item in method.clusters),
+                    "clusters": "; ".join(
+                        "+".join(f"fc({name})" if item.projected else name for name in item.of)
+                        for item in method.clusters
+                    ),
                     "teacher → student": ", ".join(
-                        f"{edge.cluster}→{edge.student}" for edge in method.teaches
+                        f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches
+                    ),
+                    "terms": ", ".join(
+                        ["pseudo-label"]
+                        + [
+                            f"triplet {c.term}, other cluster of {c.apart}"
+                            for c in method.contrasts
+                        ]
                     ),
                     "heads": method.heads,
                 }
