@@ -2,12 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.explore import run
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.explore.taught import Taught, locate
 from triptych.manifest.schema import Manifest
+from triptych.state import checkpoint
 
 BEST = Path("run") / "checkpoints" / "best.safetensors"
 
@@ -66,6 +68,15 @@ def test_embeddings_of_other_weights_are_left_out_or_refused(
 def test_a_run_without_clusters_gives_one_line(tmp_path: Path) -> None:
     run.make(tmp_path, trained=False)
     with pytest.raises(UserError, match=r"best\.safetensors: holds no clusters, .*first step"):
+        Taught.read(tmp_path)
+
+
+def test_a_method_without_clusters_gives_one_line(tmp_path: Path) -> None:
+    clips = run.make(tmp_path, trained=False)
+    facts = {"method": "contrast", "clusters": {}, "manifest": clips.digest}
+    facts["state"] = {"clusterings": [], "epoch": 4, "refreshed": 2}
+    checkpoint.save(tmp_path / BEST, {"encoders.video.x": torch.zeros(1)}, facts)
+    with pytest.raises(UserError, match="as the method contrast makes none"):
         Taught.read(tmp_path)
 
 

@@ -226,7 +226,8 @@ def _typical(taught: Taught, name: str) -> npt.NDArray[np.float64] | None:
 
     The cosine to the mean of the cluster's clips, of features less their mean over all clips. The
     centroids that the checkpoint holds are of earlier weights, made when the clusters were; these
-    features are of the weights that have learned from them.
+    features are of the weights that have learned from them, as the encoders give them, without a
+    method's projections.
     """
     of = tuple(taught.facts["clusters"][name])
     columns = {modality: taught.features(modality) for modality in of}

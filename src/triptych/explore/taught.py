@@ -53,10 +53,10 @@ class Taught:
             raise UserError(f"{file}: its facts lack {', '.join(missing)}; take another checkpoint")
         assignments = load_assignments(tensors, facts["state"])
         if not assignments:
-            raise UserError(
-                f"{file}: holds no clusters, as weights from before the first step have none; "
-                "take best.safetensors or last.safetensors"
-            )
+            why = "weights from before the first step have none; take best or last.safetensors"
+            if not facts["clusters"]:
+                why = f"the method {facts.get('method')} makes none; take a run of another"
+            raise UserError(f"{file}: holds no clusters, as {why}")
         path = manifest or work / "manifest.parquet"
         clips = Manifest.read(path, root)
         if clips.digest != facts["manifest"]:
