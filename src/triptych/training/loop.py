@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from triptych.atomic import write_table
-from triptych.clips.dataset import ClipLoader, View
+from triptych.clips.dataset import ClipBatch, ClipLoader, View
 from triptych.embeddings.extract import Features, evaluating, extract
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
@@ -235,7 +235,9 @@ class Loop:
                 shown = shown & (self.state.assignments[cluster.name].labels >= 0)
         return shown
 
-    def _batches(self, draws: Draws, first: int) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
+    def _batches(
+        self, draws: Draws, first: int
+    ) -> Iterator[tuple[ClipBatch, dict[str, torch.Tensor]]]:
         size = self.recipe.batch
         spans = [slice(i * size, (i + 1) * size) for i in range(first, self.steps_an_epoch)]
         rows: list[npt.NDArray[np.int64]] = [draws.rows[span] for span in spans]
@@ -248,9 +250,9 @@ class Loop:
             }
             yield batch, weights
 
-    def _step(self, batch: Any, weights: dict[str, torch.Tensor]) -> None:
+    def _step(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> None:
         try:
-            values = train_step(self._seen(batch, weights), self.fabric)
+            values = train_step(self.step_of(batch, weights), self.fabric)
         except FloatingPointError as error:
             raise health.Collapse(
                 f"epoch {self.state.epoch + 1}: the loss is not finite ({error}); "
@@ -259,7 +261,8 @@ class Loop:
         for name, value in values.items():
             self.state.totals[name] = self.state.totals.get(name, 0.0) + value
 
-    def _seen(self, batch: Any, weights: dict[str, torch.Tensor]) -> BatchStep:
+    def step_of(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> BatchStep:
+        """What the method's loss sees of a batch now; ``weights`` (clips,) of every edge."""
         contrast, rates = self.recipe.contrast, self.recipe.optimisation
         alpha = self.recipe.alpha(self.state.epoch)
         triplets = Triplets(alpha, contrast.margin, contrast.negatives, contrast.unit)
@@ -285,7 +288,7 @@ class Loop:
             batches = [rows[i : i + size] for i in range(0, len(rows), size)]
             for batch in self.loader.batches(batches, View(random=False, seed=0)):
                 weights = {e.head: torch.ones(len(batch.rows)) for e in self.method.teaches}
-                total += sum(terms(self._seen(batch, weights), self.fabric)[0].values()) * len(
+                total += sum(terms(self.step_of(batch, weights), self.fabric)[0].values()) * len(
                     batch.rows
                 )
         return total / len(rows)

@@ -24,6 +24,7 @@ MODULES = {
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",
+    "recipes": "declared",
 }
 
 
