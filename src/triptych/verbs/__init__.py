@@ -19,6 +19,8 @@ MODULES = {
     "cluster": "learn",
     "search": "find",
     "evaluate": "find",
+    "concepts": "look",
+    "filters": "look",
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",
