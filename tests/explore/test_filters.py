@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from tests.embeddings.test_model import save_run
 from triptych.encoders.build import build
-from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, Encoder, Input, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 from triptych.explore.filters import (
     Filters,
@@ -146,7 +147,7 @@ def test_the_encoders_of_this_project() -> None:
         np.testing.assert_array_equal(time.matrix(at), time.weights[at].T)
     audio = build("audio_resnet_small", "audio", AudioInput(8_000, 0.5), 0)
     assert [one.weights.shape for one in first_layers(audio)] == [(16, 1, 7, 7)]
-    text = build("bag_of_words", "text", TextInput(("a", "b")), 0)
+    text = build("bag_of_words", "text", WordInput(("a", "b")), 0)
     assert first_layers(text) == []
 
 

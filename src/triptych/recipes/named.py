@@ -7,8 +7,10 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from triptych import config
 from triptych.errors import UsageError
 from triptych.training.recipe import Recipe
 
@@ -97,11 +99,19 @@ def every() -> dict[str, Named]:
     return found
 
 
+def recipe_of(text: str) -> Recipe:
+    """The recipe in the file ``text``, or else the one of that name."""
+    path = Path(text)
+    if path.is_file() or path.suffix == ".json":
+        return config.load(Recipe, path)
+    return find(text).make()
+
+
 def find(name: str) -> Named:
     """The recipe called ``name``; raises UsageError that names near ones."""
     known = every()
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, 3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`triptych recipes` lists them"
-    raise UsageError(f"recipe {name!r} is not known; {hint}")
+    hint = f"did you mean {' or '.join(near)}?" if near else "`triptych recipes` lists the names"
+    raise UsageError(f"recipe {name!r}: neither a file nor a name; {hint}")

@@ -69,6 +69,8 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
         return [_concept(row) for row in rows]
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
+    if name == "recipes":  # the source is in --json, and with the recipe's name
+        return [{key: row[key] for key in row if key not in ("source", "clips")} for row in rows]
     return [_measured(row) for row in rows]
 
 
