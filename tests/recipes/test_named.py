@@ -85,7 +85,7 @@ def test_the_rows_of_the_papers_tables_are_there_with_their_scores() -> None:
     assert coin["xdc_coin_64"] == 50.4
     assert coin["xcc_coin_64"] == 49.6
     assert coin["jdc_coin_64"] is None
-    assert len(known) == 33
+    assert len(known) == 34
 
 
 def test_a_recipe_is_a_file_or_a_name(tmp_path: Path) -> None:
@@ -97,3 +97,10 @@ def test_a_recipe_is_a_file_or_a_name(tmp_path: Path) -> None:
         recipe_of("xdc_coin64")
     with pytest.raises(UserError, match="no such file"):
         recipe_of(str(tmp_path / "gone.json"))
+
+
+def test_the_rates_that_rai_et_al_can_only_mean() -> None:
+    """The paper prints 10e-2, -0.9 and 10e-5."""
+    rates = find("xdc_coin_64").make().optimisation
+    assert (rates.rate, rates.momentum, rates.weight_decay) == (1e-2, 0.9, 1e-5)
+    assert find("xdc_coin_64_released").make().optimisation.head_rate == 0

@@ -74,3 +74,19 @@ def test_own_clusters_balance_what_others_teach(small: Small, tmp_path: Path) ->
     loop.recipe = loop.recipe.model_copy(update={"balance": "none"})
     rows = loop._draws().rows
     assert (video[rows] == 1).mean() == pytest.approx(4 / clips, abs=0.06)
+
+
+def test_no_clip_is_left_out_because_it_fills_no_batch(small: Small, tmp_path: Path) -> None:
+    clips = len(small.manifest)
+    zeros = np.zeros(clips, np.int64)
+    text = np.where(small.manifest.has("text"), 0, -1)
+    loop = loop_of(small, tmp_path, {"video": zeros, "text": text}, WORDS)
+    size = next(n for n in range(5, clips) if clips % n)
+    loop.recipe = loop.recipe.model_copy(update={"balance": "none", "batch": size})
+    loop.steps_an_epoch = -(-clips // size)
+    draws = loop._draws()
+    batches = [rows for rows, _ in ((b.rows, w) for b, w in loop._batches(draws, 0))]
+    seen = set(np.concatenate(batches).tolist())
+    shown = loop._shown("video") & (text >= 0) | loop._shown("text")
+    assert seen == set(np.flatnonzero(shown).tolist())
+    assert [len(rows) for rows in batches] == [size] * loop.steps_an_epoch
