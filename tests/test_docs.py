@@ -17,6 +17,7 @@ from triptych.verbs.declared import methods
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES_BY_NAME = {page.name: page for page in PAGES}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -73,6 +74,15 @@ def test_the_table_of_methods_is_what_the_declarations_say() -> None:
         assert f"| {' | '.join(row.values())} |" in page, f"docs/methods.md lacks {row}"
 
 
+def test_the_tests_that_the_errata_name_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGES_BY_NAME["errata.md"].read_text())
+    assert len(named) > 20
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text() if test else (ROOT / path).is_file(), (
+            path
+        )
+
+
 def test_the_readme_has_exactly_two_set_up_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"^make \w+", text, re.MULTILINE)
@@ -89,10 +99,10 @@ def test_the_table_of_encoders_is_what_the_code_says() -> None:
     assert [row[0] for row in rows] == build.names()
     for name, modality, parameters, features, trained, _, project in rows:
         assert modality == build.modality_of(name)
-        assert (project == "–") == (build.published(name) is None), name
-        assert project.split(" (")[0] in (build.published(name) or "–"), name
         if modality == "text":
-            continue  # their size goes by the vocabulary
+            continue  # their size goes by the vocabulary, or by the model
+        assert (project == "–") == (build.whose_weights(name) is None), name
+        assert project.split(" (")[0] in (build.whose_weights(name) or "–"), name
         with torch.device("meta"):
             encoder = build.native(name)
         count = sum(weight.numel() for weight in encoder.parameters())

@@ -20,6 +20,10 @@ def test_its_parameters() -> None:
     assert count == 9_146_000
 
 
+def test_joined_segments_count_together() -> None:
+    assert build(VideoInput(frames=3, size=64, segments=2)).input.shape == (6, 64, 64, 3)
+
+
 @pytest.mark.parametrize(("frames", "size"), [(7, 64), (8, 63)])
 def test_odd_clips_are_refused_in_one_line(frames: int, size: int) -> None:
     with pytest.raises(UserError, match=rf"in pairs, not {frames} frames of {size}; make clip"):

@@ -227,6 +227,11 @@ def test_clips_unlike_those_of_the_training_are_said() -> None:
             "clips of 8 frames of 64 pixels at 8 per second; trained on 16 of 112 at 15 per second"
         )
         assert difference(resnet3d_18_a(VideoInput(16, 29.97, 112))) is None
+        joined = VideoInput(8, 15.0, 112, segments=2)
+        pooled = VideoInput(16, 15.0, 112, segments=5, segments_as="pooled")
+        assert difference(r2plus1d_18(joined)) is None
+        assert difference(r2plus1d_18(pooled)) is None
+        assert difference(audio_resnet_9(AudioInput(24_000, 1.0, segments=3))) is None
         assert str(difference(resnet3d_18_a(VideoInput(8, 8.0, 112)))).endswith(
             "trained on 16 of 112 at their video's rate"
         )

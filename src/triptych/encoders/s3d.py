@@ -109,10 +109,11 @@ class S3d(VideoEncoder):
 
     def __init__(self, clip: VideoInput) -> None:
         super().__init__(clip, PIXELS, CLIP)
-        if clip.frames % 2 or clip.size % 2:
+        frames = clip.shape[-4]
+        if frames % 2 or clip.size % 2:
             raise UserError(
-                f"video encoder s3d: it takes frames and pixels in pairs, not {clip.frames} frames "
-                f"of {clip.size}; make clip.frames and clip.size even"
+                f"video encoder s3d: it takes frames and pixels in pairs, not {frames} frames of "
+                f"{clip.size}; make clip.frames and clip.size even"
             )
         self.conv1 = Stem()
         self.conv_2b = Convolution(64, 64)

@@ -180,7 +180,7 @@ def _what_fits(tensors: Mapping[str, Tensor], modality: str) -> str:
     """What the tensors are and who takes them, of ``modality`` if possible; empty: nobody."""
     fitting: dict[tuple[str, str], list[str]] = {}
     for name in build.names():
-        what = build.published(name)
+        what = build.whose_weights(name)
         if what is None:
             continue
         with torch.device("meta"):
@@ -200,20 +200,22 @@ def difference(encoder: Encoder) -> str | None:
     """How the encoder's clips differ from those that its published weights were trained on."""
     if isinstance(encoder, VideoEncoder) and encoder.native:
         clip, native = encoder.input, encoder.native
+        frames = clip.shape[-4]  # that the network sees at a time: of joined segments all
         rate = clip.frame_rate if native.frame_rate else None
-        if (clip.frames, rate, clip.size) == (native.frames, native.frame_rate, native.size):
+        if (frames, rate, clip.size) == (native.frames, native.frame_rate, native.size):
             return None
         speed = f"{native.frame_rate:g} per second" if native.frame_rate else "their video's rate"
         return (
-            f"clips of {clip.frames} frames of {clip.size} pixels at {clip.frame_rate:g} per "
+            f"clips of {frames} frames of {clip.size} pixels at {clip.frame_rate:g} per "
             f"second; trained on {native.frames} of {native.size} at {speed}"
         )
-    if isinstance(encoder, AudioResNet) and encoder.native and encoder.native != encoder.input:
-        clip_, native_ = encoder.input, encoder.native
-        return (
-            f"clips of {clip_.seconds:g} s of sound at {clip_.sample_rate} Hz; trained on "
-            f"{native_.seconds:g} s at {native_.sample_rate} Hz"
-        )
+    if isinstance(encoder, AudioResNet) and encoder.native:
+        heard, known = encoder.input, encoder.native
+        if (heard.seconds, heard.sample_rate) != (known.seconds, known.sample_rate):
+            return (
+                f"clips of {heard.seconds:g} s of sound at {heard.sample_rate} Hz; trained on "
+                f"{known.seconds:g} s at {known.sample_rate} Hz"
+            )
     return None
 
 

@@ -19,9 +19,12 @@ MODULES = {
     "cluster": "learn",
     "search": "find",
     "evaluate": "find",
+    "concepts": "look",
+    "filters": "look",
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",
+    "recipes": "declared",
 }
 
 
