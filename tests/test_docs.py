@@ -83,3 +83,38 @@ def test_the_readme_has_exactly_two_set_up_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"^make \w+", text, re.MULTILINE)
     assert found == ["make demo", "make test"]
+
+
+def test_the_page_on_adding_a_method_does_what_it_says(small: Small, tmp_path: Path) -> None:
+    """In a copy of the project, on six demo videos, with one epoch and one seed."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "triptych", tmp_path / "src" / "triptych", ignore=ignore)
+    (tmp_path / "VIDEOS").symlink_to(small.manifest.root)
+    labels = [f"{path},{'ab'[i % 2]}" for i, path in enumerate(small.files())]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,action", *labels]))
+    text = PAGES_BY_NAME["add-a-method.md"].read_text(encoding="utf-8")
+    ran = []
+    for kind, body in BLOCK.findall(text):
+        if kind == "python":
+            path = tmp_path / body.splitlines()[0].removeprefix("# ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body)
+            continue
+        for line in body.replace("\\\n", " ").splitlines():
+            quick = line.replace("epochs=20", "epochs=1 clustering.k=2 batch=16")
+            words = shlex.split(quick.replace("--seeds 3", "--seeds 1"))
+            program = ["-m", "triptych"] if words[0] == "triptych" else words[1:3]
+            rest = words[1:] if words[0] == "triptych" else words[3:]
+            done = subprocess.run(
+                [sys.executable, *program, *rest],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1"},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            ran.append(done.stdout)
+    assert "1 passed" in ran[0]
+    assert "guided" in ran[1]
+    assert "guided" in ran[-1]
+    assert (tmp_path / "guided-run" / "checkpoints" / "last.safetensors").is_file()
