@@ -19,6 +19,7 @@ MODULES = {
     "cluster": "learn",
     "search": "find",
     "evaluate": "find",
+    "compare": "compare",
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",

@@ -12,7 +12,7 @@ from rich.text import Text
 MEASURE = ("value", "low", "high")
 SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
-WIDTH = 120
+WIDTH = 140
 HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
@@ -57,7 +57,27 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
             {**row, "start": clock(row["start"]), "end": clock(row["end"]), "score": row["score"]}
             for row in rows
         ]
+    if name == "compare":
+        return [_compared(row) for row in rows]
     return [_measured(row) for row in rows]
+
+
+def _compared(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `compare`; its place on the axes is in its name."""
+    shown = {key: row[key] for key in ("row", "probe", "target")}
+    if row["value"] is not None:
+        shown["value [95 %]"] = _measured(row)["value [95 %]"]
+    shown["of each seed"] = " ".join(f"{value:.3f}" for value in row.get("of_each_seed", ()))
+    for key in [key for key in row if f"{key}_low" in row]:
+        value, low, high = (row[name] for name in (key, f"{key}_low", f"{key}_high"))
+        heading = f"{key.replace('over_', 'over ')} [95 %]"
+        shown[heading] = f"{value:+.3f} [{low:+.3f} {high:+.3f}]"
+    if "training_seconds" in row:
+        pace = f"{row['clips_per_second']:.0f} clips/s"
+        shown["training"] = f"{row['training_seconds']:.0f} s, {pace}"
+    if "failed" in row:
+        shown["failed"] = row["failed"]
+    return shown
 
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
