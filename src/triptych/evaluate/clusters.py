@@ -93,6 +93,7 @@ class FeatureClusters:
     All labelled examples are clustered, whatever fold or part they are of: no label is seen.
     """
 
+    draws: int = DRAWS
     name: str = "clusters"
 
     def __call__(self, examples: Examples, seed: int) -> Outcome:
@@ -100,7 +101,7 @@ class FeatureClusters:
         usable = examples.usable()
         classes = len(np.unique(usable.labels))
         clusters = cluster_features(usable.features, classes, seed)
-        outcome = compare(clusters, usable.labels, usable.groups, seed)
+        outcome = compare(clusters, usable.labels, usable.groups, seed, self.draws)
         every = np.full(len(examples.labels), "", dtype=object)
         every[examples.present] = outcome.predictions
         protocol = {

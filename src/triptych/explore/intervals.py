@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by colour-blind readers too; grey is for what has no axis.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
+LEVELS = ("--", ":", "-.", "-")
 GREY = "#777777"
 ACROSS = 3  # panels
+INCHES_A_LETTER = 0.08
 LONGEST = 34  # characters of a row's name that are shown
 
 
@@ -66,40 +68,39 @@ def draw(
             place.set_visible(False)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         if axis:
-            figure.legend(
-                handles,
-                labels,
-                loc="outside lower center",
-                ncols=min(4, len(labels)),
-                frameon=False,
-            )
+            entry = 0.7 + INCHES_A_LETTER * max(map(len, labels))
+            columns = max(1, min(len(labels), int(figure.get_figwidth() / entry)))
+            figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         for kind in ("png", "svg"):
             about = {"Date": None} if kind == "svg" else {}
             with whole_file(path.with_suffix(f".{kind}")) as beside:
-                figure.savefig(beside, format=kind, dpi=150, metadata=about)
+                figure.savefig(beside, format=kind, dpi=150, metadata=about, bbox_inches="tight")
 
 
 def _against(place: Axes, points: Sequence[Point], axis: str, doubling: bool) -> None:
     lines: dict[str, list[Point]] = {}
     for point in points:
         lines.setdefault(point.series if point.x is not None else point.row, []).append(point)
-    colours = iter(zip(COLOURS * len(lines), MARKERS * len(lines), strict=True))
-    levels = iter(("--", ":", "-."))
-    for name, found in lines.items():
-        if found[0].x is None:
-            level = found[0]
-            place.axhline(level.value, color=GREY, ls=next(levels, "-"), lw=1, label=_shown(name))
-            place.axhspan(level.low, level.high, color=GREY, alpha=0.12, lw=0)
-            continue
-        found = sorted(found, key=_x)
-        colour, marker = next(colours)
+    levels = [found[0] for found in lines.values() if found[0].x is None]
+    series = [found for found in lines.values() if found[0].x is not None]
+    numbers = sorted({_x(point) for found in series for point in found})
+    for number, found in enumerate(series):
+        aside = number - (len(series) - 1) / 2  # so that intervals do not hide each other
         place.errorbar(
-            [_x(point) for point in found],
-            [point.value for point in found],
-            _whiskers(found),
-            color=colour, marker=marker, ms=4, lw=1.3, capsize=2, label=_shown(name),
+            [_moved(_x(point), aside, numbers, doubling) for point in sorted(found, key=_x)],
+            [point.value for point in sorted(found, key=_x)],
+            _whiskers(sorted(found, key=_x)),
+            color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)],
+            ms=4, lw=1.3, capsize=2, label=_shown(found[0].series),
         )  # fmt: skip
-    numbers = sorted({point.x for point in points if point.x is not None})
+    for number, level in enumerate(levels):
+        style = LEVELS[number % len(LEVELS)]
+        place.axhline(level.value, color=GREY, ls=style, lw=1, label=_shown(level.row))
+        # Their intervals stand beside the panel, where none can be taken for another's.
+        place.errorbar(
+            [1.03 + 0.035 * number], [level.value], _whiskers([level]), fmt="none", ecolor=GREY,
+            capsize=2, lw=1, clip_on=False, transform=place.get_yaxis_transform(),
+        )[-1][0].set_linestyle(style)  # fmt: skip
     if doubling:
         place.set_xscale("log", base=2)
     place.set_xticks(numbers, [f"{number:g}" for number in numbers], minor=False)
@@ -119,6 +120,13 @@ def _dots(place: Axes, points: Sequence[Point]) -> None:
     place.set_yticks(places, [_shown(point.row) for point in points])
     place.set_ylim(len(points) - 0.5, -0.5)
     place.grid(axis="x", lw=0.4, alpha=0.6)
+
+
+def _moved(x: float, steps: float, numbers: Sequence[float], doubling: bool) -> float:
+    """``x``, some steps of a hundredth of the axis aside."""
+    if doubling:
+        return float(x * (numbers[-1] / numbers[0]) ** (0.012 * steps))
+    return x + 0.012 * steps * (numbers[-1] - numbers[0])
 
 
 def _x(point: Point) -> float:

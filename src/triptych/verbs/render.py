@@ -12,7 +12,8 @@ from rich.text import Text
 MEASURE = ("value", "low", "high")
 SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
-WIDTH = 140
+WIDTH = 120
+WIDEST = 1000
 HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
@@ -27,7 +28,10 @@ def render(name: str, result: dict[str, Any]) -> None:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             if heading := HEADINGS.get((name, key)):
                 console.print(Text("\n" + heading.format(**result), style="bold"))
-            console.print(table(_rows(name, key, value)))
+            rows = table(_rows(name, key, value))
+            # Cells of figures do not break: where they need more, the terminal breaks the line.
+            least = Console(width=WIDEST).measure(rows).minimum
+            console.print(rows, width=max(console.width, least), crop=False, no_wrap=True)
     for key, value in result.items():
         if isinstance(value, list):
             if not value:
@@ -73,8 +77,8 @@ def _compared(row: dict[str, Any]) -> dict[str, Any]:
         heading = f"{key.replace('over_', 'over ')} [95 %]"
         shown[heading] = f"{value:+.3f} [{low:+.3f} {high:+.3f}]"
     if "training_seconds" in row:
-        pace = f"{row['clips_per_second']:.0f} clips/s"
-        shown["training"] = f"{row['training_seconds']:.0f} s, {pace}"
+        pace = f"{row['clips_per_second']:.0f}/s"
+        shown["training, clips"] = f"{row['training_seconds']:.0f} s, {pace}"
     if "failed" in row:
         shown["failed"] = row["failed"]
     return shown
