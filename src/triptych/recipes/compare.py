@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +118,21 @@ class _Work:
                 "split; add one of train and test"
             )
         truth = _labels(self.whole, labels, supervised) if supervised else None
-        for path in {row.manifest: None for row in self.rows}:
+        for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
         for row in self.rows:
             if row.kind == "random":
                 continue
             collection = self.collections[row.manifest]
+            for needed in (collection, self.collections[None]):
+                needed.reach(row.recipe.clip)
             for seed in range(self.seeds):
                 collection.check(row, seed)
-                chosen = collection.rows(row, seed)
-                known = truth[chosen] if truth is not None and row.kind == "supervised" else None
+                seen = collection.rows(row, seed)
+                known = truth[seen] if truth is not None and row.kind == "supervised" else None
                 folder = self.out / "runs" / row.folder(seed)
-                run = Run(row, seed, folder, collection.manifest.select(chosen), known)
+                run = Run(row, seed, folder, collection.manifest, seen, known)
                 run.refuse_another()
                 self.runs[row.name, seed] = run
 
@@ -153,15 +157,17 @@ class _Work:
                 what = {"finished": "reused", "begun": "goes on", "new": "training"}[run.state()]
                 place = f"run {done} of {len(self.runs)}"
                 say(f"compare: {place}: {row.name}, seed {seed}: {what}")
-                self._try(row, seed, lambda row=row, run=run: self._train(row, run))
+                self._try(row, seed, partial(self._train, row, run))
             for row in (row for row in self.rows if row.kind == "random"):
-                self._try(row, seed, lambda row=row, seed=seed: self._untrained(row, seed))
+                self._try(row, seed, partial(self._untrained, row, seed))
 
-    def _try(self, row: Row, seed: int, work: Any) -> None:
+    def _try(self, row: Row, seed: int, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
             # Whatever it is: hours of other runs are not lost with it.
+            if os.environ.get("TRIPTYCH_DEBUG"):
+                raise
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             why = f"seed {seed}: {kind}{error}".splitlines()[0]
             say(f"compare: {row.name} failed: {why}")
@@ -169,9 +175,7 @@ class _Work:
 
     def _train(self, row: Row, run: Run) -> None:
         if run.state() != "finished":
-            collection = self.collections[row.manifest]
-            rows = collection.rows(row, run.seed)
-            run.train(collection.part(rows, row.recipe.clip)[1])
+            run.train(self.collections[row.manifest].part(run.rows, row.recipe.clip)[1])
         self._score(row, run.seed, run.folder)
 
     def _untrained(self, row: Row, seed: int) -> None:

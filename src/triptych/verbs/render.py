@@ -14,6 +14,7 @@ SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
 WIDTH = 120
 WIDEST = 1000
+LAST = ("training, clips", "failed")  # columns of `compare`
 HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
@@ -29,9 +30,9 @@ def render(name: str, result: dict[str, Any]) -> None:
             if heading := HEADINGS.get((name, key)):
                 console.print(Text("\n" + heading.format(**result), style="bold"))
             rows = table(_rows(name, key, value))
-            # Cells of figures do not break: where they need more, the terminal breaks the line.
+            # Short cells do not break: where they need more room, the terminal breaks the line.
             least = Console(width=WIDEST).measure(rows).minimum
-            console.print(rows, width=max(console.width, least), crop=False, no_wrap=True)
+            Console(width=max(console.width, least)).print(rows)
     for key, value in result.items():
         if isinstance(value, list):
             if not value:
@@ -48,7 +49,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
         longest = max((len(_text(row.get(column))) for row in rows), default=0)
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        out.add_column(column, justify=justify, overflow="fold", no_wrap=longest <= SHORT)
+        short = longest <= SHORT
+        least = max(longest, len(column)) if short else None
+        out.add_column(column, justify=justify, overflow="fold", no_wrap=short, min_width=least)
     for row in rows:
         # Text, not str: file names and captions may hold what Rich takes for markup.
         out.add_row(*(Text(_text(row.get(column))) for column in columns))
@@ -62,7 +65,10 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
             for row in rows
         ]
     if name == "compare":
-        return [_compared(row) for row in rows]
+        shown = [_compared(row) for row in rows]
+        found = dict.fromkeys(column for row in shown for column in row)
+        columns = sorted(found, key=LAST.__contains__)
+        return [{column: row.get(column) for column in columns} for row in shown]
     return [_measured(row) for row in rows]
 
 

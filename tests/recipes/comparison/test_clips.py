@@ -145,6 +145,10 @@ def test_a_part_of_a_cache_holds_its_clips(small: Small, tmp_path: Path) -> None
             for source, place in ((part, new), (small.source, old))
         )
         assert (one == other).all()
+    moved = Collection(Manifest(Path("gone"), small.manifest.table), rows, tmp_path / "cache")
+    moved.reach(RECIPE.clip)  # its cache is there
+    with pytest.raises(UserError, match=r"gone: no such folder, .* with --root"):
+        moved.reach(RECIPE.clip.model_copy(update={"size": 48}))
     again = pool.part(rows, RECIPE.clip.model_copy(update={"frames": 2}))[1]
     assert again.cache.folder == part.cache.folder
     assert isinstance(small.source, CachedClips)

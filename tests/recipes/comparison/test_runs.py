@@ -18,8 +18,18 @@ SHORT = RECIPE.model_copy(
 )
 
 
+def every(small: Small) -> np.ndarray:
+    return np.arange(len(small.manifest))
+
+
 def a_run(small: Small, folder: Path, recipe: Recipe = SHORT, seed: int = 0) -> Run:
-    return Run(Row("sdc", "sdc", "method", recipe), seed, folder / f"sdc-{seed}", small.manifest)
+    return Run(
+        Row("sdc", "sdc", "method", recipe),
+        seed,
+        folder / f"sdc-{seed}",
+        small.manifest,
+        every(small),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +66,10 @@ def test_a_run_of_another_recipe_clips_or_labels_is_refused(small: Small, traine
     ):
         a_run(small, folder, changed).refuse_another()
     row = trained.row
-    fewer = Run(row, 0, trained.folder, small.manifest.select([0, 1, 2]))
+    fewer = Run(row, 0, trained.folder, small.manifest, np.arange(3))
     with pytest.raises(UserError, match=r"its clips .* became 3"):
         fewer.refuse_another()
-    taught = Run(row, 0, trained.folder, small.manifest, np.array(["x"], object))
+    taught = Run(row, 0, trained.folder, small.manifest, every(small), np.array(["x"], object))
     with pytest.raises(UserError, match="its labels None became"):
         taught.refuse_another()
     a_run(small, folder, changed, seed=1).refuse_another()  # nothing is there
@@ -84,7 +94,7 @@ def test_labels_teach_and_a_second_start_goes_on(small: Small, tmp_path: Path) -
     )
     recipe = SHORT.model_copy(update={"method": "supervised", "epochs": 2})
     run = Run(Row("supervised", "supervised", "supervised", recipe), 0, tmp_path / "s-0",
-              small.manifest, labels)  # fmt: skip
+              small.manifest, every(small), labels)  # fmt: skip
     run.train(small.source)
     assert run.state() == "finished"
     before = json.loads(run.record.read_text())

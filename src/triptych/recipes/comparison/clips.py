@@ -97,12 +97,12 @@ class Collection:
             raise UserError(
                 f"{row.name}: only {len(self.may)} clips are there to train on; ask for fewer"
             )
-        chosen = self.manifest.select(self.rows(row, seed))
-        have = {name: chosen.has(name) for name in MODALITIES}
+        rows = self.rows(row, seed)
+        have = {name: self.manifest.has(name)[rows] for name in MODALITIES}
         for name in row.recipe.modalities:
             if not have[name].any():
                 raise UserError(
-                    f"{row.name}: none of its {len(chosen)} clips has {name}; leave it out of "
+                    f"{row.name}: none of its {len(rows)} clips has {name}; leave it out of "
                     "modalities"
                 )
         if row.kind != "method":
@@ -112,21 +112,37 @@ class Collection:
             count = int(np.logical_and.reduce([have[name] for name in cluster.of]).sum())
             if count < k:
                 raise UserError(
-                    f"{row.name}: {count} of its {len(chosen)} clips have {'+'.join(cluster.of)}, "
+                    f"{row.name}: {count} of its {len(rows)} clips have {'+'.join(cluster.of)}, "
                     f"too few for clustering.k={k}; take fewer clusters or more clips"
                 )
+
+    def reach(self, clip: Clip) -> None:
+        """Raise UserError where there is no cache for ``clip``, and no videos to make it of."""
+        if not self.manifest.root.is_dir() and not self._folder(clip).exists():
+            raise UserError(
+                f"{self.manifest.root}: no such folder, and the videos were there; "
+                "say where they are now with --root"
+            )
+
+    def _folder(self, clip: Clip) -> Path:
+        return self.cache / cache_name(self.manifest, clip)
 
     def part(self, rows: Rows, clip: Clip) -> tuple[Manifest, CachedClips]:
         """Some of the clips, read from the cache of the whole collection.
 
         Every ``clip`` that needs the same frames and samples of a file shares one cache.
         """
-        folder = self.cache / cache_name(self.manifest, clip)
+        folder = self._folder(clip)
         if folder not in self.opened:
             source = open_source(self.manifest, clip, folder, workers=self.workers)
             assert isinstance(source, CachedClips)
             self.opened[folder] = source
-        return self.manifest.select(rows), part_of(self.opened[folder], rows)
+        return chosen(self.manifest, rows), part_of(self.opened[folder], rows)
+
+
+def chosen(manifest: Manifest, rows: Rows) -> Manifest:
+    """Some of the clips, in order; where that is all of them, no copy is made."""
+    return manifest if len(rows) == len(manifest) else manifest.select(rows)
 
 
 def cache_name(manifest: Manifest, clip: Clip) -> str:

@@ -24,6 +24,7 @@ from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.evaluate.supervised import train_supervised
 from triptych.manifest.schema import Manifest
+from triptych.recipes.comparison.clips import Rows, chosen
 from triptych.recipes.comparison.plan import Row, value_of
 from triptych.state import checkpoint
 from triptych.training.log import read_metrics
@@ -35,18 +36,27 @@ Labels = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a row, a seed, and its clips; with ``labels`` (clips,) a supervised one."""
+    """One training: a row, a seed, and which clips of a collection it sees.
+
+    With ``labels`` (clips,), "" where unknown, it is a supervised one.
+    """
 
     row: Row
     seed: int
     folder: Path
-    clips: Manifest
+    collection: Manifest
+    rows: Rows
     labels: Labels | None = None
 
     @property
     def recipe(self) -> Recipe:
         """The row's recipe with the run's seed."""
         return self.row.recipe.model_copy(update={"seed": self.seed})
+
+    @property
+    def clips(self) -> Manifest:
+        """What it is trained on. Made when asked for: many runs may see many clips."""
+        return chosen(self.collection, self.rows)
 
     @property
     def record(self) -> Path:
@@ -58,7 +68,7 @@ class Run:
         labels = None if self.labels is None else _digest("\x1f".join(map(str, self.labels)))
         return {
             "recipe": self.recipe.model_dump(mode="json"),
-            "clips": len(self.clips),
+            "clips": len(self.rows),
             "manifest": self.clips.digest,
             "labels": labels,
         }
