@@ -266,3 +266,7 @@ def test_labels_without_a_test_part_train_no_supervised_row(
     plain.write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
     with pytest.raises(UsageError, match="they have no column split"):
         compare((labelled[0], plain), tmp_path / "out", supervised="parity")
+    alike = tmp_path / "alike.csv"
+    alike.write_text("\n".join([f"{rows[0]},same", *(f"{row},one" for row in rows[1:])]) + "\n")
+    with pytest.raises(UserError, match=r"the training part has 1 different labels \(one\)"):
+        compare((labelled[0], alike), tmp_path / "out", target=["parity"], supervised="same")

@@ -72,8 +72,8 @@ def compare(
         table = work.table(opponents)
         failed = [f"{row}: {why}" for row, why in work.failed.items()]
         _write(out, table, work, judge)
-    pictures = _draw(out, rows, table)
-    return {"table": table, "out": str(out), "plot": pictures, "failed": failed}
+        plot = _draw(out, rows, table)
+    return {"table": table, "out": str(out), "plot": plot, "failed": failed}
 
 
 def _opponents(rows: Sequence[Row], against: str | None) -> dict[str, dict[str, str]]:
@@ -125,6 +125,8 @@ class _Work:
             if row.kind == "random":
                 continue
             collection = self.collections[row.manifest]
+            if row.kind == "supervised" and truth is not None:
+                _refuse_one_label(truth[collection.may], str(supervised))
             for needed in (collection, self.collections[None]):
                 needed.reach(row.recipe.clip)
             for seed in range(self.seeds):
@@ -236,6 +238,15 @@ def _labels(manifest: Manifest, labels: Path, target: str) -> Labels:
     found = np.full(len(manifest), "", object)
     found[joined.rows] = joined.labels
     return found
+
+
+def _refuse_one_label(labels: Labels, target: str) -> None:
+    found = sorted(set(labels) - {""})
+    if len(found) < 2:
+        raise UserError(
+            f"--supervised {target}: the training part has {len(found)} different labels "
+            f"({', '.join(found)}), needs at least 2"
+        )
 
 
 def _collection(

@@ -12,7 +12,7 @@ from triptych.verbs.learn import Root, Workers
 Words = Annotated[
     list[str],
     typer.Argument(
-        metavar="RECIPE... [KEY=VALUE]...",
+        metavar="RECIPE|KEY=VALUE",
         help="methods or recipe.json files, NAME:key=value;key=value for one of them; then fields "
         "for all",
     ),
