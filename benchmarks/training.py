@@ -33,7 +33,7 @@ from triptych.training.pretrain import (
 )
 from triptych.training.recipe import Clustering, Recipe
 from triptych.training.source import open_source
-from triptych.training.step import BatchStep, train_step
+from triptych.training.step import train_step
 from triptych.verbs.render import table
 
 ROUNDS = 5
@@ -61,8 +61,8 @@ def measure(name: str, folder: Path | None, out: Path) -> dict[str, object]:
     source = open_source(manifest, recipe.clip, out / "cache")
     fabric, method = make_fabric(recipe), declare(recipe.method, modalities)
     encoders = make_encoders(recipe, manifest)
-    loader = ClipLoader(manifest, source, inputs_of(encoders))
-    state = new_state(encoders, recipe, fabric)
+    loader = ClipLoader(manifest, source, inputs_of(encoders, modalities))
+    state = new_state(encoders, method, recipe, fabric, len(manifest))
     calibrate(encoders, loader, 0, fabric)
     facts = describe(recipe, method, encoders, manifest)
     loop = Loop(manifest, recipe, method, state, loader, fabric, out / "run", facts)
@@ -77,7 +77,7 @@ def measure(name: str, folder: Path | None, out: Path) -> dict[str, object]:
         epochs.append((loop.steps - steps) * recipe.batch / (time.monotonic() - began))
         began = time.monotonic()
         for _ in range(loop.steps_an_epoch):
-            train_step(BatchStep(method, state, batch, ones, fabric.device, 0.0), fabric)
+            train_step(loop.step_of(batch, ones), fabric)
         bare.append(loop.steps_an_epoch * recipe.batch / (time.monotonic() - began))
     epoch, step = statistics.median(epochs), statistics.median(bare)
     return {

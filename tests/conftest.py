@@ -1,4 +1,4 @@
-"""Where the real media are: beside the repository, or where TRIPTYCH_DATA says."""
+"""What tests of several folders share: the real media, and a small language model."""
 
 import os
 from pathlib import Path
@@ -14,3 +14,11 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared media are not beside this checkout; set TRIPTYCH_DATA to them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small RoBERTa."""
+    from tests.encoders.tiny import save_roberta  # here: transformers takes a second to load
+
+    return save_roberta(tmp_path_factory.mktemp("language-model") / "tiny")

@@ -13,6 +13,7 @@ from triptych.verbs.declared import methods
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES_BY_NAME = {page.name: page for page in PAGES}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -67,6 +68,15 @@ def test_the_table_of_methods_is_what_the_declarations_say() -> None:
     page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     for row in methods()["methods"]:
         assert f"| {' | '.join(row.values())} |" in page, f"docs/methods.md lacks {row}"
+
+
+def test_the_tests_that_the_errata_name_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGES_BY_NAME["errata.md"].read_text())
+    assert len(named) > 20
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text() if test else (ROOT / path).is_file(), (
+            path
+        )
 
 
 def test_the_readme_has_exactly_two_set_up_commands() -> None:

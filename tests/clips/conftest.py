@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.clips.making import manifest_of, numbered, write_video
+from tests.clips.making import clock, manifest_of, numbered, write_video
 from triptych.manifest.schema import Manifest
 
 RATE = 44_100
@@ -41,3 +41,21 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     clips += [{"path": "silent.mp4", "start": a, "end": a + 4} for a in (0.0, 4.0)]
     clips += [{"path": "broken.mp4", "start": 0.0, "end": 4.0} | words]
     return manifest_of(root, clips)
+
+
+UNEVEN = np.cumsum([0, *[20, 140, 60, 180, 30] * 24]).tolist()  # milliseconds, 121 frames
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Whole files whose frames say their number: 5 minutes and 2 seconds at 10 frames per second
+    with a keyframe every 5 seconds, and 10 seconds of ``UNEVEN`` frames."""
+    root = tmp_path_factory.mktemp("films")
+    fast = {"crf": "10", "preset": "ultrafast", "g": "50"}
+    write_video(root / "long.mp4", range(0, 300_000, 100), picture=clock, options=fast)
+    write_video(root / "short.mp4", range(0, 2_000, 100), picture=clock)
+    write_video(root / "uneven.mkv", UNEVEN, picture=clock)
+    lengths = {"long.mp4": 300.0, "short.mp4": 2.0, "uneven.mkv": 10.0}
+    return manifest_of(
+        root, [{"path": path, "start": 0.0, "end": end} for path, end in lengths.items()]
+    )

@@ -41,6 +41,18 @@ def number_of(frame: np.ndarray) -> int:
     return int(((bars > 116) << np.arange(BITS)).sum())
 
 
+def clock(number: int) -> np.ndarray:
+    """Two rows of eight bars: a number up to 65,535, for long videos."""
+    halves = [numbered(part, SIDE // 2) for part in (number & 255, number >> 8)]
+    return np.concatenate(halves)
+
+
+def clock_of(frame: np.ndarray) -> int:
+    """What `clock` wrote, read from a decoded frame."""
+    low, high = np.split(frame[: len(frame) // 2 * 2], 2)
+    return number_of(low) + 256 * number_of(high)
+
+
 def write_video(
     path: Path,
     times: Sequence[int],

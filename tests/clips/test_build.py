@@ -110,6 +110,26 @@ def test_a_damaged_file_costs_the_clips_that_do_not_decode(data: Path, tmp_path:
     assert f"video of {(~has).sum()} clips" in problems[0].reason
 
 
+def test_a_long_clip_is_written_in_pieces_that_change_no_byte(
+    collection: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write = building._write
+
+    def watched(file: int, array: np.ndarray, offset: int) -> None:
+        sizes.append(len(array))
+        write(file, array, offset)
+
+    build(collection, SPEC, tmp_path / "whole", workers=0)
+    monkeypatch.setattr(building, "_write", watched)
+    monkeypatch.setattr(building, "PIECE_FRAMES", 5)
+    monkeypatch.setattr(building, "PIECE_SECONDS", 1)
+    build(collection, SPEC, tmp_path / "pieces", workers=0)
+    assert max(size for size in sizes if size < 1000) == 5
+    assert max(sizes) == 16_000
+    assert content(tmp_path / "whole") == content(tmp_path / "pieces")
+
+
 def test_a_full_disk_is_refused_before_anything_is_written(
     collection: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -6,20 +7,22 @@ import pytest
 import torch
 
 from tests.clips.conftest import loudness
-from tests.clips.making import FragileReader
+from tests.clips.making import FragileReader, clock_of
 from triptych.clips import dataset
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, FileClips, View
 from triptych.clips.sample import ClipSpec
-from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import Manifest
 
 INPUTS: dict[str, Input] = {
     "video": VideoInput(frames=4, frame_rate=8.0, size=32),
     "audio": AudioInput(sample_rate=16_000, seconds=0.5),
-    "text": TextInput(("flash", "pot", "watch")),
+    "text": WordInput(("flash", "pot", "watch")),
 }
+Reads = Callable[[dict[str, Input], View], ClipBatch]
 ROWS = [[0, 1, 2], [3, 4, 5], [1, 6], [0]]
 
 
@@ -65,7 +68,7 @@ def test_what_the_loader_says_that_clips_have_is_what_it_gives(
     collection: Manifest, cached: CachedClips
 ) -> None:
     for words in (("flash",), ("pot",)):
-        inputs = {**INPUTS, "text": TextInput(words)}
+        inputs = {**INPUTS, "text": WordInput(words)}
         loader = ClipLoader(collection, cached, inputs)
         (batch,) = loader.batches([range(len(collection))], View(random=False))
         for name in inputs:
@@ -121,8 +124,8 @@ def test_a_mirror_image_half_the_time(collection: Manifest, cached: CachedClips)
     batch = read(collection, cached, view, [[5] * 8])[0]
     for draw in range(8):
         place = view.placement(draw, 5)
-        start = cached.span(5)[0] + place.position * (4 - 0.5)
-        whole = cached.video(5, start, ClipSpec(4, 8.0, 32, 16_000))
+        start = cached.span(5)[0] + place.positions[0] * (4 - 0.5)
+        (whole,) = cached.video(5, [start], ClipSpec(4, 8.0, 32, 16_000))
         top, left = round(place.top * 4), round(place.left * 4)
         cut = whole[:, top : top + 32, left : left + 32]
         np.testing.assert_array_equal(
@@ -200,6 +203,93 @@ def test_a_clip_that_brings_its_process_down_is_masked_and_left_alone_afterwards
         assert not batches[0].inputs["video"][1].any()
     said = capsys.readouterr().err
     assert said.count("silent.mp4: the decoder crashed") == 1
+
+
+def spread(segments: int, segments_as: Segments = "joined") -> dict[str, Input]:
+    return {
+        "video": VideoInput(4, 8.0, 32, segments=segments, segments_as=segments_as),
+        "audio": AudioInput(16_000, 0.5, segments),
+        "text": WordInput(("flash", "pot", "watch")),
+    }
+
+
+@pytest.fixture(scope="module")
+def kept(collection: Manifest, tmp_path_factory: pytest.TempPathFactory) -> CachedClips:
+    """All of every clip, as segments need it."""
+    folder = tmp_path_factory.mktemp("work") / "cache"
+    ClipCache.build(collection, ClipSpec(size=32, segments=3), folder, workers=0)
+    return CachedClips(ClipCache.open(folder, collection))
+
+
+@pytest.fixture(params=["cache", "files", "processes"])
+def reads(request: pytest.FixtureRequest, collection: Manifest, kept: CachedClips) -> Reads:
+    """A loader's first batch of rows 0 to 3 and 6, from each place that clips come from."""
+    workers = 2 if request.param == "processes" else 0
+    source = kept if request.param == "cache" else FileClips(collection)
+
+    def read(inputs: dict[str, Input], view: View) -> ClipBatch:
+        return next(
+            ClipLoader(collection, source, inputs, workers).batches([[0, 1, 2, 3, 6]], view)
+        )
+
+    return read
+
+
+@pytest.mark.parametrize("view", [View(random=False), View(random=True, seed=8)])
+def test_joined_and_pooled_segments_are_the_same_frames_in_two_shapes(
+    reads: Reads, view: View
+) -> None:
+    joined, pooled = reads(spread(3), view), reads(spread(3, "pooled"), view)
+    assert joined.inputs["video"].shape == (5, 12, 32, 32, 3)
+    assert pooled.inputs["video"].shape == (5, 3, 4, 32, 32, 3)
+    assert torch.equal(joined.inputs["video"], pooled.inputs["video"].flatten(1, 2))
+    for batch in (joined, pooled):
+        assert batch.inputs["audio"].shape == (5, 3, 8000)
+        assert torch.equal(batch.inputs["audio"], joined.inputs["audio"])
+        assert batch.inputs["text"].shape == (5, 3)
+        assert batch.present["video"].tolist() == [True] * 4 + [False]
+        assert not batch.inputs["video"][4].any()
+
+
+def test_segments_are_in_the_middles_of_equal_parts(reads: Reads) -> None:
+    """Row 0 is 0 to 4 s: windows of 0.5 s in the middle of thirds begin 5/12 s into each."""
+    frames = reads(spread(3), View(random=False)).inputs["video"][0]
+    times = np.add.outer(4 / 3 * np.arange(3) + 5 / 12, np.arange(4) / 8).reshape(-1)
+    level = frames.float().mean(dim=(1, 2, 3)).numpy()
+    # A stored moment is up to 1/16 s away, in which brightness changes by 1.4.
+    np.testing.assert_allclose(level, 40 + 180 * loudness(times), atol=2.5)
+
+
+def test_sound_and_pictures_of_every_segment_come_from_the_same_moment(reads: Reads) -> None:
+    batch = reads(spread(3, "pooled"), View(random=True, seed=4))
+    seen = (batch.inputs["video"][:3].float().mean(dim=(3, 4, 5)) - 40) / 180 * 8
+    rms = batch.inputs["audio"][:3].reshape(3, 3, 4, -1).square().mean(dim=3).sqrt()
+    heard = rms * 2**0.5 / 0.9 * 8
+    assert (seen + 1 / 16 - heard).abs().max() < 0.12
+    begins = seen[:2, :, 0]
+    assert (begins.diff(dim=1) > 0.4).all(), "one segment after the other"
+
+
+def test_segments_from_processes_are_those_read_in_place(collection: Manifest) -> None:
+    for view in (View(random=False), View(random=True, seed=9)):
+        one, two = (
+            list(ClipLoader(collection, FileClips(collection), spread(2), n).batches(ROWS, view))
+            for n in (0, 2)
+        )
+        assert same(one, two)
+
+
+def test_a_clip_of_five_minutes_is_seen_from_end_to_end(films: Manifest) -> None:
+    inputs: dict[str, Input] = {"video": VideoInput(8, 5.0, 64, segments=6, resize=(64, 64))}
+    (batch,) = ClipLoader(films, FileClips(films), inputs).batches([[0]], View(random=False))
+    got = [clock_of(frame) for frame in batch.inputs["video"][0].numpy()]
+    assert got == [242 + 500 * part + 2 * step for part in range(6) for step in range(8)]
+
+
+def test_as_many_segments_of_sound_as_of_pictures(collection: Manifest) -> None:
+    inputs = spread(3) | {"audio": AudioInput(16_000, 0.5, 2)}
+    with pytest.raises(UsageError, match="video wants 3 segments and audio 2"):
+        ClipLoader(collection, FileClips(collection), inputs)
 
 
 def test_inputs_that_the_source_cannot_serve_are_refused(

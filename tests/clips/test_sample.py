@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.clips.sample import (
-    CENTRE,
     ClipSpec,
     Placement,
+    centre,
     count_frames,
     crop_into,
     frame_times,
     random_placement,
-    window,
+    starts,
 )
 
 unit = st.floats(0, 1)
@@ -21,7 +21,7 @@ unit = st.floats(0, 1)
 def test_a_window_lies_in_its_span_or_begins_where_a_shorter_span_does(
     start: float, length: float, seconds: float, position: float
 ) -> None:
-    begin = window(start, start + length, seconds, position)
+    (begin,) = starts(start, start + length, seconds, [position])
     if length <= seconds:
         assert begin == pytest.approx(start)
     else:
@@ -30,9 +30,49 @@ def test_a_window_lies_in_its_span_or_begins_where_a_shorter_span_does(
 
 
 def test_positions_reach_both_ends_of_a_span() -> None:
-    assert window(10, 20, 4, 0) == 10
-    assert window(10, 20, 4, 0.5) == 13
-    assert window(10, 20, 4, 1) == 16
+    assert starts(10, 20, 4, [0]) == [10]
+    assert starts(10, 20, 4, [0.5]) == [13]
+    assert starts(10, 20, 4, [1]) == [16]
+
+
+def test_segments_lie_in_equal_parts_of_a_span() -> None:
+    assert starts(10, 90, 2, centre(4).positions) == [19, 39, 59, 79]
+    assert starts(10, 90, 2, [0] * 4) == [10, 30, 50, 70]
+    assert starts(10, 90, 2, [1] * 4) == [28, 48, 68, 88]
+    assert starts(10, 90, 2, [0.5, 0, 1, 0.25]) == [19, 30, 68, 74.5]
+
+
+def test_segments_that_do_not_fit_side_by_side_overlap() -> None:
+    """Runs of 2 s on 4 s in quarters: each covers its second, the outer ones within the span."""
+    assert starts(10, 14, 2, centre(4).positions) == [10, 10.5, 11.5, 12]
+    assert starts(10, 14, 2, [0] * 4) == [10, 11, 12, 12]
+    assert starts(10, 14, 2, [1] * 4) == [10, 10, 11, 12]
+    assert starts(10, 11.5, 2, [0.1, 0.9, 0.3]) == [10, 10, 10]
+
+
+@given(
+    st.floats(0, 1e4),
+    st.floats(0.01, 3600),
+    st.floats(0.05, 20),
+    st.lists(st.floats(0, 1), min_size=1, max_size=16),
+)
+def test_segments_ascend_within_the_span_in_their_parts_or_around_them(
+    start: float, length: float, seconds: float, positions: list[float]
+) -> None:
+    begins = np.array(starts(start, start + length, seconds, positions))
+    assert len(begins) == len(positions)
+    assert (np.diff(begins) >= -1e-6).all()
+    assert begins.min() >= start - 1e-6
+    assert begins.max() <= max(start, start + length - seconds) + 1e-6
+    edges = start + length * np.arange(len(positions) + 1) / len(positions)
+    if length >= seconds * len(positions):
+        assert (begins >= edges[:-1] - 1e-6).all()
+        assert (begins + seconds <= edges[1:] + 1e-6).all()
+    elif length >= seconds:
+        assert (begins <= edges[:-1] + 1e-6).all()
+        assert (begins + seconds >= edges[1:] - 1e-6).all()
+    else:
+        assert (begins == start).all()
 
 
 def test_frames_are_spaced_by_time_and_the_last_repeats_where_the_clip_ends() -> None:
@@ -56,26 +96,38 @@ def test_a_draw_is_repeatable_and_differs_between_seeds_draws_and_rows() -> None
     draws = [
         random_placement(seed, draw, row) for seed in (0, 1) for draw in (0, 1) for row in (0, 1)
     ]
-    assert len({(p.position, p.top, p.left) for p in draws}) == 8
+    assert len({(p.positions, p.top, p.left) for p in draws}) == 8
+
+
+@given(st.integers(0, 2**40), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 12))
+def test_more_segments_change_nothing_else_about_a_draw(
+    seed: int, draw: int, row: int, segments: int
+) -> None:
+    one, more = random_placement(seed, draw, row), random_placement(seed, draw, row, segments)
+    assert more == random_placement(seed, draw, row, segments)
+    assert more.positions[:1] == one.positions
+    assert (more.top, more.left, more.flip) == (one.top, one.left, one.flip)
+    assert len(set(more.positions)) == segments
+    assert all(0 <= place <= 1 for place in more.positions)
 
 
 def test_draws_are_uniform() -> None:
-    draws = [random_placement(5, draw, draw % 7) for draw in range(4000)]
-    for name in ("position", "top", "left"):
-        values = np.array([getattr(p, name) for p in draws])
+    draws = [random_placement(5, draw, draw % 7, 3) for draw in range(4000)]
+    table = np.array([[*p.positions, p.top, p.left, p.flip] for p in draws])
+    for values in table[:, :5].T:
         counts, _ = np.histogram(values, 10, (0, 1))
         assert counts.sum() == 4000
         assert abs(counts - 400).max() < 100  # five standard deviations
     assert 1800 < sum(p.flip for p in draws) < 2200
-    joint = np.corrcoef([[p.position, p.top, p.left, p.flip] for p in draws], rowvar=False)
-    assert abs(joint - np.eye(4)).max() < 0.08
+    joint = np.corrcoef(table, rowvar=False)
+    assert abs(joint - np.eye(6)).max() < 0.08
 
 
 @given(unit, unit, st.booleans(), st.integers(1, 12))
 def test_a_crop_is_the_slice_at_its_place(top: float, left: float, flip: bool, size: int) -> None:
     frames = np.arange(3 * 12 * 15 * 3).reshape(3, 12, 15, 3).astype(np.uint8)
     out = np.empty((3, size, size, 3), np.uint8)
-    crop_into(out, frames, Placement(0, top, left, flip))
+    crop_into(out, [frames], Placement((0,), top, left, flip))
     y, x = round(top * (12 - size)), round(left * (15 - size))
     want = frames[:, y : y + size, x : x + size]
     np.testing.assert_array_equal(out, want[:, :, ::-1] if flip else want)
@@ -84,5 +136,19 @@ def test_a_crop_is_the_slice_at_its_place(top: float, left: float, flip: bool, s
 def test_the_centre_is_the_middle() -> None:
     frames = np.arange(72 * 72).reshape(1, 72, 72, 1).repeat(3, 3).astype(np.uint8)
     out = np.empty((1, 64, 64, 3), np.uint8)
-    crop_into(out, frames, CENTRE)
+    crop_into(out, [frames], centre())
     np.testing.assert_array_equal(out, frames[:, 4:68, 4:68])
+
+
+def test_all_segments_of_a_clip_are_cropped_and_mirrored_alike() -> None:
+    runs = np.random.default_rng(0).integers(0, 256, (3, 2, 10, 14, 3), np.uint8)
+    want = runs[:, :, 2:10, 3:11][:, :, :, ::-1]
+    for shape in ((6, 8, 8, 3), (3, 2, 8, 8, 3)):
+        out = np.empty(shape, np.uint8)
+        crop_into(out, list(runs), Placement((0, 0, 0), 1.0, 0.5, True))
+        np.testing.assert_array_equal(out, want.reshape(shape))
+
+
+def test_a_whole_frame_is_a_square_an_eighth_larger_or_what_is_asked_for() -> None:
+    assert ClipSpec(size=64).stored == (72, 72)
+    assert ClipSpec(size=112, resize=(128, 171)).stored == (128, 171)

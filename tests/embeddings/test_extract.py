@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from triptych.clips.dataset import ClipBatch
 from triptych.embeddings.extract import extract
-from triptych.encoders.encoder import Encoder, TextInput
+from triptych.encoders.encoder import Encoder
+from triptych.encoders.text import WordInput
 
 
 class Host:
@@ -25,7 +26,7 @@ class Linear(Encoder):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.input = TextInput(("a", "b"))
+        self.input = WordInput(("a", "b"))
         self.layers = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from torch import nn
 from triptych.clustering.whiten import Whitening
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import TEMPERATURE, Model
-from triptych.encoders.build import build, describe
-from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.build import build, describe, text_input
+from triptych.encoders.encoder import AudioInput, Encoder, Input, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -24,15 +26,23 @@ NAMES = {"video": "r2plus1d_small", "audio": "audio_resnet_small", "text": "bag_
 INPUTS: dict[str, Input] = {
     "video": VideoInput(frames=2, frame_rate=4.0, size=16),
     "audio": AudioInput(8_000, 0.5),
-    "text": TextInput(("onion", "knife", "salt")),
+    "text": WordInput(("onion", "knife", "salt")),
 }
 
 
 def save_run(
-    path: Path, modalities: tuple[str, ...] = ("video", "audio"), meet: bool = True, seed: int = 0
+    path: Path,
+    modalities: tuple[str, ...] = ("video", "audio"),
+    meet: bool = True,
+    seed: int = 0,
+    inputs: Mapping[str, Input] = INPUTS,
+    text: str = "bag_of_words",
 ) -> None:
-    """A checkpoint as training leaves it, of encoders with random weights."""
-    encoders = {name: build(NAMES[name], name, INPUTS[name], seed) for name in modalities}
+    """A checkpoint as training leaves it, of encoders with random or published weights."""
+    named = {**NAMES, "text": text}
+    if text not in NAMES.values():
+        inputs = {**inputs, "text": text_input(text, [], 0)}
+    encoders = {name: build(named[name], name, inputs[name], seed) for name in modalities}
     teaches = [
         (teacher, student)
         for teacher in modalities
@@ -54,8 +64,9 @@ def save_run(
     facts = {
         "method": "xdc" if meet else "sdc",
         "clusters": {name: [name] for name in modalities},
-        "teaches": [{"cluster": teacher, "student": student} for teacher, student in teaches],
-        "encoders": {name: describe(NAMES[name], encoder) for name, encoder in encoders.items()},
+        "teaches": [{"cluster": teacher, "students": [student]} for teacher, student in teaches],
+        "contrasts": [],
+        "encoders": {name: describe(named[name], encoder) for name, encoder in encoders.items()},
         "weights": checkpoint.weights_hash(tensors),
         "state": state.facts(),
     }
@@ -102,6 +113,7 @@ def test_the_shared_space_by_hand() -> None:
     model = Model(
         {"video": Plain("video"), "audio": Plain("audio")},
         {"video_teaches_audio": (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))},
+        {},
         {
             "video": Assignment(
                 np.zeros(0, np.int64), np.eye(2, dtype=np.float32) * 7, Whitening.none(2)
@@ -109,7 +121,8 @@ def test_the_shared_space_by_hand() -> None:
         },
         {
             "clusters": {"video": ["video"]},
-            "teaches": [{"cluster": "video", "student": "audio"}],
+            "teaches": [{"cluster": "video", "students": ["audio"]}],
+            "contrasts": [],
         },
     )
     assert model.meets
@@ -128,6 +141,7 @@ def test_of_joint_clusters_each_modality_knows_what_its_head_says() -> None:
     model = Model(
         {"video": Plain("video"), "audio": Plain("audio")},
         {"joint_teaches_video": unit_head, "joint_teaches_audio": unit_head},
+        {},
         {
             "joint": Assignment(
                 np.zeros(0, np.int64), np.eye(2, 4, dtype=np.float32), Whitening.none(4)
@@ -136,15 +150,38 @@ def test_of_joint_clusters_each_modality_knows_what_its_head_says() -> None:
         {
             "clusters": {"joint": ["video", "audio"]},
             "teaches": [
-                {"cluster": "joint", "student": "video"},
-                {"cluster": "joint", "student": "audio"},
+                {"cluster": "joint", "students": ["video"]},
+                {"cluster": "joint", "students": ["audio"]},
             ],
+            "contrasts": [],
         },
     )
     assert model.meets
     video = model.shared("video", np.array([[math.log(3), 0]], np.float32))
     audio = model.shared("audio", np.array([[0, math.log(3)]], np.float32))
     assert float(video[0] @ audio[0]) == pytest.approx(2 * math.sqrt(3) / 4, abs=1e-6)
+
+
+def test_where_projections_are_drawn_together_they_are_the_shared_space() -> None:
+    """Video (3, 4) through a unit layer is (0.6, 0.8); audio (0, 1) through one with a bias."""
+    unit_layer = (np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    moved = (np.eye(2, dtype=np.float32), np.array([3, 3], np.float32))
+    model = Model(
+        {"video": Plain("video"), "audio": Plain("audio")},
+        {"video_teaches_video": unit_layer},
+        {"video": unit_layer, "audio": moved},
+        {},
+        {
+            "clusters": {"video": ["video"], "audio": ["audio"]},
+            "teaches": [{"cluster": "video", "students": ["video"]}],
+            "contrasts": [{"anchor": "video", "other": "audio", "apart": "audio"}],
+        },
+    )
+    assert model.meets
+    video = model.shared("video", np.array([[3, 4]], np.float32))
+    audio = model.shared("audio", np.array([[0, 1]], np.float32))
+    np.testing.assert_allclose(video, [[0.6, 0.8]], atol=1e-6)
+    np.testing.assert_allclose(audio, [[0.6, 0.8]], atol=1e-6)
 
 
 def plain_distribution(model: Model, cluster: str, modality: str, x: np.ndarray) -> np.ndarray:
@@ -263,6 +300,19 @@ def test_unknown_words_name_near_ones(runs: dict[str, Model]) -> None:
         assert "\n" not in str(found.value)
 
 
+def test_a_language_model_takes_any_words_and_refuses_silence(
+    roberta: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_run(tmp_path / "run", ("video", "text"), text=f"transformer:{roberta}")
+    model = Model.load(tmp_path / "run")
+    found = model.embed_text("zebra crossing")
+    assert set(found) == {"vector_text", "shared_text", "vector_joint"}
+    assert not np.allclose(found["vector_text"], model.embed_text("an onion")["vector_text"])
+    assert capsys.readouterr().err == "", "no word is unknown"
+    with pytest.raises(UserError, match="search: '  ' holds nothing that the model can read"):
+        model.embed_text("  ")
+
+
 def test_a_model_without_words_says_what_it_was_trained_on(runs: dict[str, Model]) -> None:
     with pytest.raises(UserError, match="trained on video, audio, not on words"):
         runs["xdc"].embed_text("onion")
@@ -293,7 +343,8 @@ def test_a_checkpoint_of_random_weights_has_no_shared_columns(tmp_path: Path) ->
     state = TrainingState(nn.ModuleDict({"video": encoder}), nn.ModuleDict(), {})
     facts: dict[str, Any] = {
         "clusters": {"video": ["video"], "audio": ["audio"]},
-        "teaches": [{"cluster": "audio", "student": "video"}],
+        "teaches": [{"cluster": "audio", "students": ["video"]}],
+        "contrasts": [],
         "encoders": {"video": describe(NAMES["video"], encoder)},
         "state": state.facts(),
     }
@@ -317,5 +368,7 @@ def test_weights_of_another_version_are_refused_in_one_line(tmp_path: Path) -> N
 def test_a_checkpoint_without_its_facts_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     checkpoint.save(path, {"encoders.video.weight": torch.ones(1)}, {"state": {}})
-    with pytest.raises(UserError, match="its facts lack clusters, teaches, encoders; take another"):
+    with pytest.raises(
+        UserError, match="its facts lack clusters, teaches, contrasts, encoders; take another"
+    ):
         Model.load(path)

@@ -5,14 +5,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.clips.making import clock, write_video
 from tests.embeddings.test_model import save_run
 from triptych.clips.dataset import FileClips
-from triptych.clips.sample import window
+from triptych.clips.sample import starts
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.query import MOST_WINDOWS, _windows, embed_media
+from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
 from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest
+
+Spans = list[tuple[float, float]]
 
 
 @pytest.fixture(scope="module")
@@ -141,24 +145,47 @@ def test_what_is_no_media_is_refused(tmp_path: Path, model: Model) -> None:
     refused(model, broken)
 
 
-def test_a_clip_as_query_is_the_clip_in_the_table(data: Path, model: Model) -> None:
-    """A span as short as one window is read as the loader reads the clip of that span."""
-    root = data / "containers"
-    starts = [2.0, 30.25, 59.0]
-    rows = [
-        (str(at), "video/demo.mp4", at, at + 0.5, "", True, True, False, 176, 144, 24.0, "0")
-        for at in starts
-    ]
+def check_against_table(root: Path, model: Model, file: str, spans: Spans) -> None:
+    """A span as query has the vectors that the loader and `embed` give the clip of that span."""
+    rows = [(str(a), file, a, b, "", True, True, False, 176, 144, 24.0, "0") for a, b in spans]
     columns = [list(column) for column in zip(*rows, strict=True)]
     manifest = Manifest(root, pa.table(columns, schema=SCHEMA))
     table = embed(manifest, model, FileClips(manifest))
-    for number, start in enumerate(starts):
-        query = embed_media(model, root / "video/demo.mp4", start, start + 0.5)
+    for number, span in enumerate(spans):
+        query = embed_media(model, root / file, *span)
+        assert query.keys() == set(table.names())
         for name in table.names():
             vector = table.vectors(name)[0][number]
             np.testing.assert_allclose(
                 query[name], vector / np.linalg.norm(vector), atol=1e-5, err_msg=name
             )
+
+
+def test_a_clip_as_query_is_the_clip_in_the_table(data: Path, model: Model) -> None:
+    """A span as short as one window is read as the loader reads the clip of that span."""
+    spans = [(at, at + 0.5) for at in (2.0, 30.25, 59.0)]
+    check_against_table(data / "containers", model, "video/demo.mp4", spans)
+
+
+@pytest.mark.parametrize("segments_as", ["joined", "pooled"])
+def test_a_query_of_segments_is_looked_at_as_one_clip_however_long(
+    tmp_path: Path, segments_as: Segments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs: dict[str, Input] = {
+        "video": VideoInput(2, 4.0, 16, "keep", 3, segments_as, (18, 24)),
+        "audio": AudioInput(8_000, 0.5, 3),
+    }
+    save_run(tmp_path / "run", inputs=inputs)
+    noise = np.random.default_rng(0).normal(size=40 * 8_000) / 10
+    write_video(
+        tmp_path / "film.mp4", range(0, 40_000, 100), picture=clock, sound=noise, rate=8_000
+    )
+    model = Model.load(tmp_path / "run")
+    spans = [(0.0, 40.0), (3.0, 3.7), (20.0, 33.0)]
+    check_against_table(tmp_path, model, "film.mp4", spans)
+    assert "places" not in capsys.readouterr().err
+    whole, part = (embed_media(model, tmp_path / "film.mp4", *span) for span in spans[::2])
+    assert all((whole[name] != part[name]).any() for name in whole)
 
 
 @pytest.mark.parametrize("length", [0.1, 0.5, 4.0, 5.9, 6.1, 7.9, 12.0, 600.0])
@@ -177,7 +204,7 @@ def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> 
 @pytest.mark.parametrize("length", [2.0, 4.0, 6.678, 7.9])
 def test_a_clip_s_span_is_looked_at_where_the_table_looks(length: float) -> None:
     (start,) = _windows((7.0, 7.0 + length), 0.5)
-    assert start == pytest.approx(window(7.0, 7.0 + length, 0.5, 0.5))
+    assert start == pytest.approx(starts(7.0, 7.0 + length, 0.5, [0.5])[0])
 
 
 def test_a_long_span_is_the_mean_of_its_parts(data: Path, model: Model) -> None:

@@ -3,16 +3,15 @@ import pytest
 import torch
 
 from triptych.encoders.bag_of_words import build
-from triptych.encoders.encoder import TextInput
-from triptych.encoders.text import encode
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 
-WORDS = TextInput(("onion", "salt", "fry"))
+WORDS = WordInput(("onion", "salt", "fry"))
 
 
 def test_the_sizes_are_the_release_s() -> None:
     """300 -> 1024 -> 512, weights and biases."""
-    network = build(TextInput(tuple(f"w{i}" for i in range(300))))
+    network = build(WordInput(tuple(f"w{i}" for i in range(300))))
     assert sum(weight.numel() for weight in network.parameters()) == 300 * 1024 + 1024 + (
         1024 * 512 + 512
     )
@@ -21,7 +20,7 @@ def test_the_sizes_are_the_release_s() -> None:
 @torch.no_grad()
 def test_features_are_a_perceptron_of_the_bag_at_unit_length() -> None:
     network = build(WORDS).eval()
-    bag = encode("Onion, fry!", WORDS.vocabulary)
+    bag = WORDS.batch([WORDS.encode("Onion, fry!")])[0]
     state = {name: value.double().numpy() for name, value in network.state_dict().items()}
     hidden = state["layers.0.weight"] @ (bag / np.sqrt(2)) + state["layers.0.bias"]
     expected = state["layers.3.weight"] @ np.maximum(hidden, 0) + state["layers.3.bias"]
@@ -32,4 +31,4 @@ def test_features_are_a_perceptron_of_the_bag_at_unit_length() -> None:
 
 def test_an_empty_vocabulary_is_refused() -> None:
     with pytest.raises(UserError, match="vocabulary is empty"):
-        build(TextInput(()))
+        build(WordInput(()))

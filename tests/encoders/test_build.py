@@ -1,16 +1,29 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from triptych.encoders.build import build, describe, modality_of, names, rebuild
-from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
+from triptych.encoders.build import (
+    build,
+    check_name,
+    describe,
+    modality_of,
+    names,
+    rebuild,
+    text_input,
+)
+from triptych.encoders.encoder import AudioInput, Input, VideoInput
+from triptych.encoders.subwords import SubwordInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UsageError
 
 INPUTS: dict[str, Input] = {
     "video": VideoInput(frames=4, frame_rate=5.0, size=32),
     "audio": AudioInput(8_000, 0.5),
-    "text": TextInput(("onion", "öl", "don't")),
+    "text": WordInput(("onion", "öl", "don't")),
 }
 SMALL = {"video": "r2plus1d_small", "audio": "audio_resnet_small", "text": "bag_of_words"}
 
@@ -22,6 +35,8 @@ def test_encoders_are_found_by_their_modules() -> None:
         "bag_of_words": "text",
         "r2plus1d_18": "video",
         "r2plus1d_small": "video",
+        "roberta": "text",
+        "transformer": "text",
     }
 
 
@@ -54,6 +69,12 @@ def test_a_description_in_json_is_enough_to_rebuild(modality: str) -> None:
     torch.testing.assert_close(again(clips[modality]), encoder(clips[modality]))
 
 
+def test_segments_and_frame_size_survive_a_description_in_json() -> None:
+    clip = VideoInput(4, 5.0, 32, "subtract", 3, "pooled", (40, 50))
+    encoder = build(SMALL["video"], "video", clip, seed=0)
+    assert rebuild(json.loads(json.dumps(describe(SMALL["video"], encoder)))).input == clip
+
+
 @pytest.mark.parametrize("modality", INPUTS)
 @pytest.mark.parametrize("name", [*SMALL.values(), "r2plus1d_34", "encoder", "text", "build"])
 def test_a_wrong_encoder_is_refused_before_it_is_made(modality: str, name: str) -> None:
@@ -65,3 +86,38 @@ def test_a_wrong_encoder_is_refused_before_it_is_made(modality: str, name: str) 
     assert line.startswith(f"encoders.{modality}={name!r}: ")
     assert SMALL[modality] in line
     assert ("it is an encoder of" in line) == (name in SMALL.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("transformer", "name its model, as transformer:FOLDER or the name of a published one"),
+        ("transformer:", "name its model, as transformer:FOLDER or the name of a published one"),
+        ("bag_of_words:large", "bag_of_words takes no model; write bag_of_words alone"),
+        ("roberta:large", "roberta takes no model; write roberta alone"),
+        ("bert", "encoders of text are bag_of_words, roberta, transformer:MODEL"),
+        ("r2plus1d_18:x", "it is an encoder of video; encoders of text are bag_of_words, roberta"),
+    ],
+)
+def test_a_model_is_named_where_one_is_wanted(name: str, said: str) -> None:
+    for call in (lambda: check_name(name, "text"), lambda: text_input(name, ["pot"], 9)):
+        with pytest.raises(UsageError) as found:
+            call()
+        assert str(found.value).startswith(f"encoders.text={name!r}: {said}")
+
+
+def test_words_are_read_from_the_captions_and_subwords_from_the_model(roberta: Path) -> None:
+    captions = ["stir the pot", "the pot", "salt"]
+    assert text_input("bag_of_words", captions, 2) == WordInput(("pot", "salt"))
+    read = text_input(f"transformer:{roberta}", captions, 2)
+    assert read == text_input(f"transformer:{roberta}", [], 300)
+    assert isinstance(read, SubwordInput)
+
+
+def test_transformers_loads_only_when_it_is_used() -> None:
+    code = (
+        "import sys; import triptych.recipes.fit; from triptych.encoders.build import check_name;"
+        "check_name('bag_of_words', 'text');"
+        "sys.exit(bool({'transformers', 'tokenizers', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

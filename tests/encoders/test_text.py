@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.encoders.stop_words import STOP_WORDS
-from triptych.encoders.text import build_vocabulary, encode, tokens
+from triptych.encoders.text import WordInput, build_vocabulary, tokens
+
+
+def encode(text: str, vocabulary: tuple[str, ...]) -> np.ndarray:
+    form = WordInput(vocabulary)
+    return form.batch([form.encode(text)])[0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training.conftest import RECIPE as SMALL_RECIPE
+from tests.training.conftest import Small
 from triptych.demo.collection import clip_labels, make_collection
 from triptych.demo.knobs import Knobs
 from triptych.embeddings.embed import embed
@@ -40,6 +42,16 @@ def test_labels_teach_and_leave_features_that_hold_them(tmp_path: Path) -> None:
         manifest, Model.load(tmp_path / "run" / "checkpoints" / "initial.safetensors"), source
     ).vectors("vector_audio")[0]
     assert nearest_agrees(vectors, labels) > max(0.6, nearest_agrees(before, labels))
+
+
+def test_classes_are_numbered_by_their_sorted_names(small: Small, tmp_path: Path) -> None:
+    """The release takes the order of a set, which differs from process to process."""
+    labels = np.array(["pear", "apple", "fig", ""], object)[np.arange(len(small.manifest)) % 4]
+    recipe = SMALL_RECIPE.model_copy(update={"modalities": ("text",), "epochs": 1})
+    done = train_supervised(small.manifest, labels, recipe, tmp_path, small.source)
+    numbers = {"apple": 0, "fig": 1, "pear": 2, "": -1}
+    found = Model.load(done.run).assignments["label"].labels
+    assert found.tolist() == [numbers[label] for label in labels]
 
 
 def nearest_agrees(vectors: np.ndarray, labels: np.ndarray) -> float:

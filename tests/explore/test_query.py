@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from triptych.embeddings.model import Model
 from triptych.embeddings.query import embed_media
 from triptych.encoders.build import build
-from triptych.encoders.encoder import AudioInput, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.encoders.text import WordInput
 from triptych.errors import UsageError, UserError
 from triptych.explore.query import Span, read_query, vectors_of
 
@@ -89,11 +90,11 @@ def model() -> Model:
     encoders = {
         "video": build("r2plus1d_small", "video", VideoInput(size=32), seed=0),
         "audio": build("audio_resnet_small", "audio", AudioInput(), seed=0),
-        "text": build("bag_of_words", "text", TextInput(("pot", "stir")), seed=0),
+        "text": build("bag_of_words", "text", WordInput(("pot", "stir")), seed=0),
     }
     for encoder in encoders.values():
         encoder.eval()
-    return Model(encoders, {}, {}, {"clusters": {}, "teaches": []})
+    return Model(encoders, {}, {}, {}, {"clusters": {}, "teaches": [], "contrasts": []})
 
 
 def test_words_a_video_and_a_sound_give_the_vectors_of_what_is_in_them(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.manifest.captions import Caption, Reading, fit_to
-from triptych.manifest.cut import Span, cut, windows
+from triptych.manifest.cut import Span, cut, whole, windows
 
 
 def spans(found: list[Span]) -> list[tuple[float, float, str]]:
@@ -63,6 +63,13 @@ def test_where_captions_overlap_the_new_one_cuts_the_old_short() -> None:
 
 def test_an_empty_file_has_no_clips() -> None:
     assert cut(0, [], 4, 4) == []
+    assert whole(0, []) == []
+
+
+def test_a_whole_file_has_all_its_words() -> None:
+    said = [Caption(10, 14, "chop"), Caption(13, 15, "the onion"), Caption(200, 204, "stir")]
+    assert whole(300.0129, said) == [Span(0, 300.012, "chop the onion stir")]
+    assert whole(3, []) == [Span(0, 3, "")]
 
 
 @st.composite

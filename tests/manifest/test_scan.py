@@ -67,6 +67,19 @@ def test_a_folder_becomes_a_manifest_and_rows_for_what_is_not_good(tmp_path: Pat
     assert read_problems(tmp_path / "out" / "problems.parquet") == found.problems
 
 
+def test_whole_files_are_one_clip_each(tmp_path: Path) -> None:
+    root = collection(tmp_path / "films")
+    make(root / "long.mkv", seconds=30, cues=[(1, 6, "chop"), (20, 22, "stir")], subtitles="srt")
+    table = scan(root, whole=True, workers=0).manifest.table
+    columns = ("path", "start", "end", "text", "has_text")
+    assert list(zip(*(table[name].to_pylist() for name in columns), strict=True)) == [
+        ("a film.mkv", 0.0, 2.0, "", False),
+        ("b.mp4", 0.0, 9.0, "stir", True),
+        ("long.mkv", 0.0, 30.0, "chop stir", True),
+        ("sound.wav", 0.0, 5.0, "", False),
+    ]
+
+
 def test_ids_are_the_same_again_elsewhere_and_in_any_order_of_completion(tmp_path: Path) -> None:
     root = collection(tmp_path / "films")
     make(root / "slow.mp4", seconds=1)

@@ -5,7 +5,15 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UsageError
-from triptych.methods.method import Cluster, Method, Teach, declare, names, pseudo_labels
+from triptych.methods.method import (
+    Cluster,
+    Contrast,
+    Method,
+    Teach,
+    declare,
+    names,
+    pseudo_labels,
+)
 
 GOOD = Method(
     name="mine",
@@ -29,6 +37,11 @@ GOOD = Method(
         ({"modalities": ("video", "audio", "video")}, "not one or more different ones"),
         ({"modalities": (), "clusters": (), "teaches": ()}, "not one or more"),
         ({"modalities": ("video", "audio", "text")}, "nobody teaches text"),
+        ({"contrasts": (Contrast("video", "text", "both"),)}, "contrast of 'text'"),
+        ({"contrasts": (Contrast("video", "audio", "words"),)}, "'words' sets clips apart"),
+        ({"contrasts": (Contrast("video", "audio", "both"),)}, "projection has no width"),
+        ({"clusters": (replace(GOOD.clusters[0], projected=True), GOOD.clusters[1])}, "no width"),
+        ({"teaches": (Teach("both", ("video", "text")),)}, "student 'text' is not a modality"),
     ],
 )
 def test_a_wrong_declaration_fails_when_it_is_made(change: dict[str, object], said: str) -> None:
@@ -48,14 +61,15 @@ def test_an_edge_has_its_head_and_a_cluster_its_name() -> None:
 
 
 def test_methods_are_found_by_their_modules() -> None:
-    assert names() == ["cdc", "mdc", "sdc", "xdc"]
+    assert {"cdc", "jdc", "mdc", "sdc", "xcc", "xdc"} <= set(names())
+    assert "method" not in names()
     for name in names():
         assert declare(name, ("video", "audio")).name == name
 
 
 def test_an_unknown_method_names_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match="method='xcd' is not a method; methods are cdc, mdc, sdc, xdc"
+        UsageError, match=f"'xcd' is not a method; methods are {', '.join(names())}"
     ):
         declare("xcd", ("video", "audio"))
     with pytest.raises(UsageError, match="is not a method"):

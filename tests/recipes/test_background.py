@@ -85,3 +85,12 @@ def test_where_nothing_can_be_read_nothing_is_known(
     source = open_source(moved, recipe.clip, None)
     assert np.isnan(still_share(moved, source, recipe))
     assert choose_background(moved, source, recipe)[1] is None
+
+
+def test_of_several_segments_each_is_judged_as_the_encoder_sees_it(
+    films: dict[str, Manifest],
+) -> None:
+    for name, background in (("watched", "subtract"), ("carried", "keep")):
+        for how in ("joined", "pooled"):
+            chosen_so = chosen(films[name], "clip.segments=2", f"clip.segments_as={how}")
+            assert chosen_so[0] == background

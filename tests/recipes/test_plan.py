@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import SCHEMA, Manifest
 from triptych.recipes.plan import Pace, check_overrides, choose, complete, measure_pace, schedule
-from triptych.training.recipe import NO_AUGMENTATION, Augmentation, Clip, Recipe
+from triptych.training.recipe import NO_AUGMENTATION, Augmentation, Clip, Encoders, Recipe
 
 
 def manifest(clips: int, video: int, audio: int, text: int) -> Manifest:
@@ -155,10 +155,38 @@ def test_however_short_the_time_there_is_an_epoch() -> None:
     assert (recipe.epochs, recipe.refresh_every) == (1, 1)
 
 
-def test_pace_is_measured_for_each_kind_of_input() -> None:
-    recipe = Recipe(modalities=("video", "audio", "text"), clip=Clip(frames=2, size=32), batch=2)
+@pytest.mark.parametrize(
+    "clip", [Clip(frames=2, size=32), Clip(frames=2, size=32, segments=2, segments_as="pooled")]
+)
+def test_pace_is_measured_for_each_kind_of_input(clip: Clip) -> None:
+    recipe = Recipe(modalities=("video", "audio", "text"), clip=clip, batch=2)
     pace = measure_pace(manifest(40, 40, 40, 40), recipe)
     assert pace.extract > pace.train > 0
+
+
+def test_pace_is_measured_with_a_language_model_as_well(roberta: Path) -> None:
+    recipe = Recipe(modalities=("text",), encoders=Encoders(text=f"transformer:{roberta}"), batch=4)
+    for captions in (3, 0):  # that there is none is said by training, not by the clock
+        pace = measure_pace(manifest(40, 40, 40, captions), recipe)
+        assert pace.extract > pace.train > 0
+
+
+def test_what_tells_captions_apart_is_the_encoder_that_is_asked_for(roberta: Path) -> None:
+    """As 20 different captions: a language model reads what stands in no vocabulary."""
+    found = manifest(100, 100, 0, 100)
+    texts = pa.array([f"{'切炒煮洗剥'[i % 5]}{'葱蒜姜蛋'[i % 4]}。" for i in range(100)])
+    chinese = Manifest(found.root, found.table.set_column(4, "text", texts))
+    recipe, _ = choose(chinese, [f"encoders.text=transformer:{roberta}"])
+    assert recipe.modalities == ("video", "text")
+    assert recipe.clustering.k == 100 // 8
+    # What is trained already stays as it is, but where it is alone or the user says otherwise.
+    assert recipe.frozen == ("text",)
+    for more in ("frozen=[]", "modalities=text"):
+        tuned, _ = choose(chinese, [f"encoders.text=transformer:{roberta}", more])
+        assert tuned.frozen == ()
+    check_overrides([f"encoders.text=transformer:{roberta}"])
+    with pytest.raises(UserError, match="no such folder"):
+        check_overrides([f"encoders.text=transformer:{roberta}/gone"])
 
 
 def test_captions_that_all_say_the_same_teach_nothing() -> None:

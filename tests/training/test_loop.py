@@ -7,19 +7,22 @@ from torch import nn
 from tests.training.conftest import RECIPE, Small
 from triptych.clips.dataset import ClipLoader
 from triptych.clustering.whiten import Whitening
-from triptych.encoders.encoder import TextInput
+from triptych.encoders.text import WordInput
 from triptych.methods.method import declare
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
 from triptych.training.loop import Loop
 from triptych.training.pretrain import make_fabric
 
+# Of the demo's captions at least one has one of these.
+WORDS = ("the", "and", "so", "to", "a", "pot", "now", "it")
+
 
 def loop_of(small: Small, out: Path, labels: dict[str, np.ndarray], words: tuple[str, ...]) -> Loop:
     """A loop at the start of an epoch on these labels; text knows ``words`` alone."""
     recipe = RECIPE.model_copy(update={"modalities": ("video", "text"), "batch": 50})
     video = recipe.clip.video_input()
-    loader = ClipLoader(small.manifest, small.source, {"video": video, "text": TextInput(words)})
+    loader = ClipLoader(small.manifest, small.source, {"video": video, "text": WordInput(words)})
     state = TrainingState(nn.ModuleDict(), nn.ModuleDict(), {})
     state.assignments = {
         name: Assignment(of, np.zeros((4, 1), np.float32), Whitening.none(1))
@@ -53,3 +56,37 @@ def test_every_draw_of_an_edge_is_of_a_clip_that_its_student_can_be_shown(
     for cluster in (0, 1):
         mass = weights[shown[draws.rows] & (video[draws.rows] == cluster)].sum() / len(weights)
         assert mass == pytest.approx(0.5, abs=0.05)
+
+
+def test_own_clusters_balance_what_others_teach(small: Small, tmp_path: Path) -> None:
+    """Rai et al. draw uniformly over the video clusters, whoever supervises."""
+    clips = len(small.manifest)
+    has_text = small.manifest.has("text")
+    video = (np.arange(clips) >= clips - 4).astype(int)  # four clips against all others
+    text = np.where(has_text, np.arange(clips) % 3, -1)
+    loop = loop_of(small, tmp_path, {"video": video, "text": text}, WORDS)
+    loop.recipe = loop.recipe.model_copy(update={"balance": "own"})
+    draws = loop._draws()
+    weights = draws.weights["text_teaches_video"]
+    rare = video[draws.rows] == 1
+    assert weights[rare].sum() / len(weights) == pytest.approx(0.5, abs=0.06)
+    assert not weights[~has_text[draws.rows]].any()
+    loop.recipe = loop.recipe.model_copy(update={"balance": "none"})
+    rows = loop._draws().rows
+    assert (video[rows] == 1).mean() == pytest.approx(4 / clips, abs=0.06)
+
+
+def test_no_clip_is_left_out_because_it_fills_no_batch(small: Small, tmp_path: Path) -> None:
+    clips = len(small.manifest)
+    zeros = np.zeros(clips, np.int64)
+    text = np.where(small.manifest.has("text"), 0, -1)
+    loop = loop_of(small, tmp_path, {"video": zeros, "text": text}, WORDS)
+    size = next(n for n in range(5, clips) if clips % n)
+    loop.recipe = loop.recipe.model_copy(update={"balance": "none", "batch": size})
+    loop.steps_an_epoch = -(-clips // size)
+    draws = loop._draws()
+    batches = [rows for rows, _ in ((b.rows, w) for b, w in loop._batches(draws, 0))]
+    seen = set(np.concatenate(batches).tolist())
+    shown = loop._shown("video") & (text >= 0) | loop._shown("text")
+    assert seen == set(np.flatnonzero(shown).tolist())
+    assert [len(rows) for rows in batches] == [size] * loop.steps_an_epoch

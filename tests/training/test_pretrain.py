@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -11,22 +12,33 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.training.conftest import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
+from triptych.clips.dataset import ClipLoader, FileClips, View
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
+from triptych.encoders.text import WordInput
 from triptych.errors import UserError
+from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import declare, names
 from triptych.state import checkpoint
 from triptych.training import loop, refresh
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
-from triptych.training.recipe import NO_AUGMENTATION, Recipe
-from triptych.training.source import spec_of
+from triptych.training.recipe import (
+    NO_AUGMENTATION,
+    Clustering,
+    Contrastive,
+    Encoders,
+    Recipe,
+)
+from triptych.training.source import open_source, spec_of
 
+TWO = Clustering(k=2, starts=1, whiten=False)
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -85,6 +97,29 @@ def tensors(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
     return checkpoint.load(run / "checkpoints" / f"{name}.safetensors")[0]
 
 
+def die(saved: Path, small: Small, out: Path, recipe: Recipe, kills: list[tuple[str, int]]) -> None:
+    """Train ``recipe`` to its end, killed at every one of ``kills`` and resumed."""
+    for kill in kills:
+        process = SPAWN.Process(
+            target=train_and_die, args=(saved, small.cache, out, recipe, True, kill)
+        )
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    process = SPAWN.Process(target=train, args=(saved, small.cache, out, recipe, True))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def same_bits(one: Path, other: Path, names: tuple[str, ...]) -> bool:
+    for name in names:
+        first, second = tensors(one, name), tensors(other, name)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first), name
+    return True
+
+
 @pytest.mark.parametrize(
     "kills",
     [
@@ -96,26 +131,109 @@ def tensors(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
 def test_killed_and_resumed_ends_in_the_same_bits(
     saved: Path, small: Small, unbroken: Path, tmp_path: Path, kills: list[tuple[str, int]]
 ) -> None:
-    for kill in kills:
-        process = SPAWN.Process(
-            target=train_and_die, args=(saved, small.cache, tmp_path, RECIPE, True, kill)
-        )
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-    process = SPAWN.Process(target=train, args=(saved, small.cache, tmp_path, RECIPE, True))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    for name in ("last", "best", "initial"):
-        one, other = tensors(unbroken, name), tensors(tmp_path, name)
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[key], other[key]) for key in one)
+    die(saved, small, tmp_path, RECIPE, kills)
+    assert same_bits(unbroken, tmp_path, ("last", "best", "initial"))
     untimed = [
         [(row["epoch"], row.get("loss"), row["clusterings"]) for row in read_metrics(path)]
         for path in (unbroken / "metrics.jsonl", tmp_path / "metrics.jsonl")
     ]
     assert untimed[0] == untimed[1]
+
+
+CONTRASTED = RECIPE.model_copy(
+    update={
+        "method": "xcc",
+        "refresh_on": "plateau",
+        "held_back": 0.3,
+        "frozen": ("audio",),
+        "clustering": Clustering(k=4, starts=1, components=8, features="trained"),
+        "contrast": Contrastive(alpha=(0.0, 0.5)),
+    }
+)
+
+
+def test_banks_projections_and_held_back_losses_survive_a_kill(
+    saved: Path, small: Small, tmp_path: Path
+) -> None:
+    die(saved, small, tmp_path / "whole", CONTRASTED, [])
+    die(saved, small, tmp_path / "killed", CONTRASTED, [("step", 4), ("step", 3), ("save", 2)])
+    assert same_bits(tmp_path / "whole", tmp_path / "killed", ("last", "initial"))
+    rows = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "killed")]
+    losses = [[row.get("held_back_loss") for row in found] for found in rows]
+    assert losses[0] == losses[1]
+    assert losses[0][0] is not None
+
+
+def test_a_frozen_encoder_does_not_change_by_one_bit_and_the_others_do(
+    small: Small, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 1, "frozen": ("text", "audio")})
+    pretrain(small.manifest, recipe, tmp_path, small.source)
+    before, after = tensors(tmp_path, "initial"), tensors(tmp_path, "last")
+    for name in checkpoint.part(before, "encoders"):
+        same = torch.equal(before[f"encoders.{name}"], after[f"encoders.{name}"])
+        assert same or name.startswith("video."), name
+    video = [name for name in before if name.startswith("encoders.video.") and "conv" in name]
+    assert all(not torch.equal(before[name], after[name]) for name in video)
+    # What teaches and what learns is there all the same: every edge has a loss.
+    loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
+    assert len(loss) == 6
+    assert min(loss.values()) > 0
+
+
+def test_features_of_a_frozen_encoder_are_extracted_once(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+    real = loop.extract
+
+    def watched(encoders: dict[str, Any], *others: Any) -> Any:
+        asked.append(set(encoders))
+        return real(encoders, *others)
+
+    monkeypatch.setattr(loop, "extract", watched)
+    recipe = RECIPE.model_copy(update={"epochs": 2, "frozen": ("audio", "text")})
+    pretrain(small.manifest, recipe, tmp_path, small.source)
+    assert asked.count({"audio", "text"}) == 1
+    assert asked.count({"video"}) == 3
+
+
+def test_features_of_training_steps_are_not_extracted_again(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    real = loop.extract
+
+    def watched(encoders: Any, batches: Any, *others: Any) -> Any:
+        kept = list(batches)
+        read.append(sum(len(batch.rows) for batch in kept))
+        return real(encoders, kept, *others)
+
+    monkeypatch.setattr(loop, "extract", watched)
+    clustering = RECIPE.clustering.model_copy(update={"features": "trained"})
+    recipe = RECIPE.model_copy(
+        update={"epochs": 2, "clustering": clustering, "balance": "none", "method": "sdc"}
+    )
+    pretrain(small.manifest, recipe, tmp_path, small.source)
+    clips = len(small.manifest)
+    assert read[0] == clips  # nothing has been trained yet
+    # An epoch of plain draws visits every clip that any encoder can be shown.
+    shown = small.source.has("video") & small.source.has("audio")
+    assert read[1] <= clips - int(shown.sum()) + RECIPE.batch
+
+
+def test_labels_stay_until_the_loss_on_held_back_clips_stops_falling(
+    small: Small, tmp_path: Path
+) -> None:
+    changed = {"epochs": 6, "refresh_on": "plateau", "held_back": 0.3, "method": "sdc"}
+    pretrain(small.manifest, RECIPE.model_copy(update=changed), tmp_path, small.source)
+    rows = read_metrics(tmp_path / "metrics.jsonl")[:-1]
+    round_, expected = [], []
+    for row in rows:  # by hand: new labels after the first loss that did not fall by 1 %
+        expected.append(not round_ or (len(round_) > 1 and round_[-1] > 0.99 * min(round_[:-1])))
+        round_ = [row["held_back_loss"]] if expected[-1] else [*round_, row["held_back_loss"]]
+    assert [row["new_clusters"] for row in rows] == expected
+    assert sum(expected) < len(expected)
 
 
 def test_what_a_run_leaves_can_be_read(unbroken: Path, small: Small) -> None:
@@ -147,13 +265,68 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     done = pretrain(small.manifest, recipe, tmp_path, small.source)
     method = declare(name, recipe.modalities)
     loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
-    assert loss.keys() == {edge.head for edge in method.teaches}
+    terms = {edge.head for edge in method.teaches} | {pair.term for pair in method.contrasts}
+    assert loss.keys() == terms
     assert all(0 < value < 10 for value in loss.values())
     model = Model.load(done.checkpoint)
-    assert model.meets == (name != "sdc")
+    assert model.meets == (name not in ("sdc", "jdc"))
     vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")
     assert present.all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+
+
+def test_a_language_model_learns_and_its_checkpoint_needs_no_folder(
+    small: Small, roberta: Path, tmp_path: Path
+) -> None:
+    """Saved with a folder that is gone afterwards; it reads clips and queries as before."""
+    folder = tmp_path / "model"
+    shutil.copytree(roberta, folder)
+    encoders = Encoders(text=f"transformer:{folder}")
+    recipe = RECIPE.model_copy(
+        update={"modalities": ("video", "text"), "encoders": encoders, "epochs": 1}
+    )
+    done = pretrain(small.manifest, recipe, tmp_path / "run", small.source)
+    before = tensors(tmp_path / "run", "initial")
+    after = checkpoint.load(done.checkpoint)[0]
+    layer = "encoders.text.network.encoder.layer.0.attention.self.query.weight"
+    assert torch.equal(before[layer], load_file(roberta / "model.safetensors")[layer[22:]])
+    assert not torch.equal(before[layer], after[layer]), "it is tuned"
+    shutil.rmtree(folder)
+    model = Model.load(done.checkpoint)
+    table = embed(small.manifest, model, small.source)
+    vectors, present = table.vectors("vector_text")
+    assert present.tolist() == small.manifest.has("text").tolist()
+    row = int(np.flatnonzero(present)[-1])
+    query = model.embed_text(str(small.manifest.column("text")[row]))
+    np.testing.assert_allclose(query["vector_text"], vectors[row], atol=1e-4)
+
+
+def test_the_vocabulary_is_of_the_clips_trained_on_and_kept_for_all_others(
+    small: Small, tmp_path: Path
+) -> None:
+    """The released code of Rai et al. counted all captions, those of the test clips as well.
+
+    One clip in three is held out, and alone has the word zester. All words stand in captions as
+    people write them, in capitals and beside commas, which that code's look-up did not find.
+    """
+    clips = len(small.manifest)
+    held_out = np.arange(clips) % 3 == 2
+    words = ("then the Grater...", "GRATER, then a Peeler!", "ZESTER, not Grater;")
+    spoken = [words[row % 3] for row in range(clips)]
+    table = small.manifest.table
+    for name, values in (("text", spoken), ("has_text", [True] * clips)):
+        table = table.set_column(table.column_names.index(name), name, [values])
+    told = Manifest(small.manifest.root, table)
+    recipe = RECIPE.model_copy(
+        update={"method": "sdc", "modalities": ("text",), "epochs": 1, "clustering": TWO}
+    )
+    done = pretrain(told.select(np.flatnonzero(~held_out)), recipe, tmp_path, FileClips(told))
+    model = Model.load(done.checkpoint)
+    form = model.encoders["text"].input
+    assert form == WordInput(("grater", "peeler"))
+    loader = ClipLoader(told, FileClips(told), {"text": form})
+    (batch,) = loader.batches([range(clips)], View(random=False))
+    assert batch.inputs["text"].tolist() == [[1, row % 3 == 1] for row in range(clips)]
 
 
 def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: Path) -> None:
@@ -267,3 +440,36 @@ def test_half_a_checkpoint_of_a_killed_run_goes_and_two_runs_do_not_meet(
     assert all(stray.exists() for stray in strays)
     pretrain(small.manifest, RECIPE, tmp_path, small.source, deadline=0.0)
     assert not any(stray.exists() for stray in strays)
+
+
+@pytest.mark.parametrize("segments_as", ["joined", "pooled"])
+def test_a_run_on_whole_files_sees_segments_of_them(
+    small: Small, tmp_path: Path, segments_as: str
+) -> None:
+    """Features of the run's own table are those of its segments, encoded by hand."""
+    manifest = scan(small.manifest.root, whole=True, workers=0).manifest
+    clip = RECIPE.clip.model_copy(update={"segments": 3, "segments_as": segments_as})
+    recipe = RECIPE.model_copy(
+        update={
+            "clip": clip,
+            "clustering": Clustering(k=2, starts=1, components=2),
+            "epochs": 1,
+            "batch": 4,
+        }
+    )
+    source = open_source(manifest, recipe.clip, tmp_path / "cache", workers=1)
+    done = pretrain(manifest, recipe, tmp_path / "run", source)
+    model = Model.load(done.checkpoint)
+    table = embed(manifest, model, source)
+    video, audio = model.encoders["video"], model.encoders["audio"]
+    loader = ClipLoader(manifest, source, {"video": video.input, "audio": audio.input})
+    (batch,) = loader.batches([range(len(manifest))], View(random=False))
+    frames, sounds = batch.inputs["video"].reshape(-1, 3, 4, 32, 32, 3), batch.inputs["audio"]
+    with torch.no_grad():
+        if segments_as == "joined":
+            seen = video.forward(torch.cat(frames.unbind(1), dim=1))
+        else:
+            seen = torch.stack([video.forward(part) for part in frames.unbind(1)]).mean(0)
+        heard = torch.stack([audio.forward(part) for part in sounds.unbind(1)]).mean(0)
+    for name, want in (("vector_video", seen), ("vector_audio", heard)):
+        np.testing.assert_allclose(table.vectors(name)[0], want, rtol=1e-3, atol=1e-5)

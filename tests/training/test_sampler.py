@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.errors import UserError
-from triptych.training.sampler import balanced_draws
+from triptych.training.sampler import balanced_draws, plain_draws
 
 
 def skewed() -> np.ndarray:
@@ -72,6 +72,28 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     assert (first != other).any()
 
 
+def test_draws_for_the_papers_ask_lie_within_the_binomial_interval() -> None:
+    """Edges share a batch, so an edge's clusters are uniform in expectation, not in count."""
+    labels = skewed()
+    other = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], [900, 60, 40]))
+    count = 20_000
+    draws = balanced_draws({"a": labels, "b": other}, count, seed=4)
+    for name, known, clusters in (("a", labels, 4), ("b", other, 3)):
+        mass = np.bincount(known[draws.rows], draws.weights[name], minlength=clusters) / count
+        error = 1.96 * np.sqrt(1 / clusters * (1 - 1 / clusters) / count)
+        assert abs(mass - 1 / clusters).max() < 3 * error
+
+
+def test_plain_draws_visit_every_usable_clip_once_before_any_twice() -> None:
+    labels = {"a": np.array([0, 0, 0, -1, -1, 1]), "b": np.array([-1, -1, 0, 1, -1, 0])}
+    draws = plain_draws(labels, 13, seed=0)
+    counts = np.bincount(draws.rows, minlength=6)
+    assert counts[4] == 0
+    assert sorted(counts[[0, 1, 2, 3, 5]]) == [2, 2, 3, 3, 3]
+    assert all((weights == 1).all() for weights in draws.weights.values())
+
+
 def test_no_clip_with_teacher_and_student_is_refused() -> None:
-    with pytest.raises(UserError, match="no clip has both a teacher and a student"):
-        balanced_draws({"e": np.full(5, -1)}, 8, seed=0)
+    for draw in (balanced_draws, plain_draws):
+        with pytest.raises(UserError, match="no clip has both a teacher and a student"):
+            draw({"e": np.full(5, -1)}, 8, seed=0)

@@ -4,9 +4,9 @@ from torch import nn
 
 from triptych.clips.dataset import ClipBatch
 from triptych.clustering.whiten import Whitening
-from triptych.methods.method import Teach, declare
+from triptych.methods.method import Teach, Triplets, declare
 from triptych.state.assignments import Assignment
-from triptych.state.training_state import TrainingState, new_heads
+from triptych.state.training_state import TrainingState, new_heads, new_projections
 from triptych.training import optimizer
 from triptych.training.recipe import Optimisation
 from triptych.training.step import BatchStep, train_step
@@ -20,6 +20,9 @@ class Linear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layer(x)
+
+
+TRIPLETS = Triplets(alpha=0.5, margin=0.5, negatives="random", unit=True)
 
 
 def step_of(present: list[bool]) -> BatchStep:
@@ -50,7 +53,7 @@ def step_of(present: list[bool]) -> BatchStep:
         {"video": torch.ones(4, dtype=torch.bool), "audio": torch.tensor(present)},
     )
     weights = {edge.head: torch.ones(4) for edge in method.teaches}
-    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0)
+    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0, TRIPLETS)
 
 
 def test_a_clip_without_sound_neither_teaches_nor_learns_by_sound() -> None:
@@ -84,3 +87,51 @@ def test_xdc_shares_no_gradient_between_encoders() -> None:
     loss.backward()
     assert all(p.grad is None for p in step.state.encoders["audio"].parameters())
     assert any(p.grad is not None for p in step.state.encoders["video"].parameters())
+
+
+def joint_step(present: list[bool]) -> BatchStep:
+    """JDC on the clips of ``step_of``, all of them in the cluster of their number."""
+    step = step_of(present)
+    step.method = declare("jdc", ("video", "audio"))
+    edge = step.method.teaches[0]
+    state = step.state
+    state.projections = new_projections({"video": 4, "audio": 5}, 6, seed=0)
+    state.heads = new_heads({edge.head: (4, 12)}, 0)
+    rates = Optimisation()
+    state.optimizers = {
+        "encoders": optimizer.build(
+            [*state.encoders.parameters(), *state.projections.parameters()], 0.1, rates
+        ),
+        "heads": optimizer.build(state.heads.parameters(), 0.1, rates),
+    }
+    labels = torch.arange(4).masked_fill(~torch.tensor(present), -1).numpy()
+    none = Whitening.none(1)
+    state.assignments = {"joint": Assignment(labels, torch.zeros(4, 1).numpy(), none)}
+    step.edge_weights = {edge.head: torch.ones(4)}
+    return step
+
+
+def test_the_joint_head_sees_both_projections_side_by_side() -> None:
+    step = joint_step([True] * 4)
+    edge = step.method.teaches[0]
+    encoders, layers = step.state.encoders, step.state.projections
+    seen = [layers[name](encoders[name](step.batch.inputs[name])) for name in ("video", "audio")]
+    head = step.state.heads[edge.head]
+    expected = torch.cat(seen, 1) @ head.weight.T + head.bias
+    torch.testing.assert_close(step.logits(edge), expected)
+
+
+def test_the_joint_loss_reaches_encoders_projections_and_head() -> None:
+    step = joint_step([True] * 4)
+    modules = [step.state.encoders, step.state.projections, step.state.heads]
+    before = [parameter.clone() for module in modules for parameter in module.parameters()]
+    fabric = Fabric(accelerator="cpu", devices=1)
+    # The head begins with weights near zero, so that what is behind it moves visibly with Adam.
+    train_step(step, fabric)
+    after = [parameter for module in modules for parameter in module.parameters()]
+    assert all((old != new).any() for old, new in zip(before, after, strict=True))
+
+
+def test_a_clip_that_lacks_a_student_is_not_taught_by_the_joint_head() -> None:
+    step = joint_step([True, False, True, True])
+    assert step.labels(step.method.teaches[0]).tolist() == [0, -1, 2, 3]

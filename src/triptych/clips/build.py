@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from triptych.atomic import write_json, write_table
 from triptych.clips.audio import AudioReader
-from triptych.clips.cache import INDEX, MAX_SECONDS, Layout, description, layout
+from triptych.clips.cache import INDEX, Layout, description, layout
 from triptych.clips.decode import DecodeError, Media, VideoReader
 from triptych.clips.sample import ClipSpec
 from triptych.errors import UserError
@@ -34,6 +34,9 @@ from triptych.progress import say, track
 from triptych.workers import Crashed, Done, Result, TimedOut, run_isolated
 
 CHUNK = 64  # clips of one file that one piece of work decodes
+# Of a long clip, what is held in memory before it is written.
+PIECE_FRAMES = 256
+PIECE_SECONDS = 60
 SYNC_SECONDS = 5.0
 
 
@@ -75,13 +78,14 @@ def build(
     folder: Path,
     *,
     workers: int,
-    max_seconds: float = MAX_SECONDS,
+    max_seconds: float | None = None,
     modalities: tuple[str, ...] = ("video", "audio"),
 ) -> list[Problem]:
     """Make the cache of ``manifest`` in ``folder``; open it with `ClipCache.open`.
 
-    Raises UserError where the disk has no room. A clip that does not decode is marked absent in
-    that modality; a row per file says so, with the reason.
+    Of a clip longer than ``max_seconds`` the centre is kept, None: as ``spec`` asks. Raises
+    UserError where the disk has no room. A clip that does not decode is marked absent in that
+    modality; a row per file says so, with the reason.
     """
     plan = layout(manifest, spec, max_seconds, modalities)
     about = description(manifest, spec, max_seconds, modalities)
@@ -141,20 +145,25 @@ def _pass(
     work: Work, slots: list[Slot], video: VideoReader, file: int, done: set[int]
 ) -> Iterator[tuple[Slot, int]]:
     """Decode clips, which may overlap, in one pass; yield each with its number of lost frames."""
-    side, rate = work.spec.store_size, work.spec.frame_rate
+    (height, width), rate = work.spec.stored, work.spec.frame_rate
     times = np.concatenate([slot.start + np.arange(slot.frames) / rate for slot in slots])
     owner = np.repeat(np.arange(len(slots)), [slot.frames for slot in slots])
     order = np.argsort(times, kind="stable")
     held: dict[int, list[Any]] = defaultdict(list)
     lost: dict[int, int] = defaultdict(int)
+    written: dict[int, int] = defaultdict(int)
     for which, (frame, stale) in zip(
-        owner[order].tolist(), video.stream(times[order], side, side), strict=True
+        owner[order].tolist(), video.stream(times[order], height, width), strict=True
     ):
         slot = slots[which]
         held[which].append(frame)
         lost[which] += stale
-        if len(held[which]) == slot.frames:
-            _write(file, np.stack(held.pop(which)), slot.frame * side * side * 3)
+        whole = written[which] + len(held[which]) == slot.frames
+        if whole or len(held[which]) == PIECE_FRAMES:
+            piece = np.stack(held.pop(which))
+            _write(file, piece, (slot.frame + written[which]) * height * width * 3)
+            written[which] += len(piece)
+        if whole:
             done.add(slot.row)
             yield slot, lost[which]
 
@@ -168,13 +177,20 @@ def _put_audio(work: Work, media: Media) -> list[Failure]:
     with (work.folder / "audio.bin").open("r+b", buffering=0) as file:
         for slot in slots:
             try:
-                samples = sound.samples(slot.start, slot.end, work.spec.sample_rate)
+                _put_sound(slot, sound, work.spec.sample_rate, file.fileno())
             except DecodeError as error:
                 failures.append((slot.row, "audio", str(error)))
-                continue
-            whole = np.round(samples[: slot.samples] * 32767).astype(np.int16)
-            _write(file.fileno(), whole, slot.sample * 2)
     return failures
+
+
+def _put_sound(slot: Slot, sound: AudioReader, rate: int, file: int) -> None:
+    """Decode and write the sound of a clip, in pieces where it is long."""
+    at = round(slot.start * rate)
+    for first in range(0, slot.samples, PIECE_SECONDS * rate):
+        last = min(first + PIECE_SECONDS * rate, slot.samples)
+        samples = sound.samples((at + first) / rate, (at + last) / rate, rate)
+        piece = np.round(samples * 32767).astype(np.int16)
+        _write(file, piece, (slot.sample + first) * 2)
 
 
 def _write(file: int, array: npt.NDArray[Any], offset: int) -> None:

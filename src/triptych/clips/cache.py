@@ -2,14 +2,18 @@
 
 ``frames.bin`` holds uint8 RGB frames, ``audio.bin`` int16 samples, ``index.parquet`` a row for
 each clip of the manifest, ``spec.json`` what it was made from. A whole frame is squashed to a
-square a little larger than the crop, and all frames of a clip are kept, so that crops still vary in
-space and in time.
+little more than the crop, and all frames of a clip are kept, so that crops still vary in space and
+in time. Of a clip longer than ``MAX_SECONDS`` only its centre is kept, unless several segments are
+spread over it: these begin anywhere in their part of the clip, so that any of its frames may be
+asked for.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,17 @@ from triptych.errors import UserError
 from triptych.manifest.problems import Problem
 from triptych.manifest.schema import Manifest
 
-FORMAT = 1
-KEYS = ("manifest", "clips", "frame_rate", "store_size", "sample_rate", "modalities")
+FORMAT = 2
+KEYS = (
+    "manifest",
+    "clips",
+    "frame_rate",
+    "height",
+    "width",
+    "sample_rate",
+    "max_seconds",
+    "modalities",
+)
 MAX_SECONDS = 10.0
 
 INDEX = pa.schema(
@@ -34,9 +47,9 @@ INDEX = pa.schema(
         ("start", pa.float64()),  # of what is kept of the clip, seconds in its file
         ("end", pa.float64()),
         ("frame", pa.int64()),  # number of its first frame in frames.bin
-        ("frames", pa.int32()),
+        ("frames", pa.int64()),
         ("sample", pa.int64()),  # number of its first sample in audio.bin
-        ("samples", pa.int32()),
+        ("samples", pa.int64()),
         ("has_video", pa.bool_()),  # false also where decoding failed
         ("has_audio", pa.bool_()),
     ]
@@ -53,12 +66,13 @@ class Layout:
     frames: npt.NDArray[np.int64]
     sample: npt.NDArray[np.int64]
     samples: npt.NDArray[np.int64]
-    store_size: int
+    height: int
+    width: int
 
     @property
     def frame_bytes(self) -> int:
         """Size of ``frames.bin``."""
-        return int(self.frames.sum()) * self.store_size**2 * 3
+        return int(self.frames.sum()) * self.height * self.width * 3
 
     @property
     def sample_bytes(self) -> int:
@@ -66,13 +80,22 @@ class Layout:
         return int(self.samples.sum()) * 2
 
 
+def kept_seconds(spec: ClipSpec) -> float:
+    """How much of a long clip is kept: its centre, or all of it where segments are spread."""
+    return MAX_SECONDS if spec.segments == 1 else math.inf
+
+
 def layout(
     manifest: Manifest,
     spec: ClipSpec,
-    max_seconds: float = MAX_SECONDS,
+    max_seconds: float | None = None,
     modalities: tuple[str, ...] = ("video", "audio"),
 ) -> Layout:
-    """Lay the clips out one after another; of a span over ``max_seconds`` its centre is kept."""
+    """Lay the clips out one after another; of a span over ``max_seconds`` its centre is kept.
+
+    None: `kept_seconds` of ``spec``.
+    """
+    max_seconds = kept_seconds(spec) if max_seconds is None else max_seconds
     start = manifest.column("start").astype(np.float64)
     end = manifest.column("end").astype(np.float64)
     surplus = np.maximum(0.0, end - start - max_seconds) / 2
@@ -89,24 +112,40 @@ def layout(
         frames=frames,
         sample=np.cumsum(samples) - samples,
         samples=samples,
-        store_size=spec.store_size,
+        height=spec.stored[0],
+        width=spec.stored[1],
     )
 
 
 def description(
-    manifest: Manifest, spec: ClipSpec, max_seconds: float, modalities: tuple[str, ...]
+    manifest: Manifest,
+    spec: ClipSpec,
+    max_seconds: float | None = None,
+    modalities: tuple[str, ...] = ("video", "audio"),
 ) -> dict[str, Any]:
-    """What ``spec.json`` says: two caches with the same description hold the same bytes."""
+    """What ``spec.json`` says: two caches with the same description hold the same bytes.
+
+    ``max_seconds`` in it is null where clips are whole.
+    """
+    kept = kept_seconds(spec) if max_seconds is None else max_seconds
     return {
         "format": FORMAT,
         "manifest": manifest.digest,
         "clips": len(manifest),
+        **_form(spec),
+        "max_seconds": kept if math.isfinite(kept) else None,
+        "modalities": list(modalities),
+    }
+
+
+def _form(spec: ClipSpec) -> dict[str, Any]:
+    """The part of a spec that decides what a frame and a sample are."""
+    return {
         "frame_rate": spec.frame_rate,
         "size": spec.size,
-        "store_size": spec.store_size,
+        "height": spec.stored[0],
+        "width": spec.stored[1],
         "sample_rate": spec.sample_rate,
-        "max_seconds": max_seconds,
-        "modalities": list(modalities),
     }
 
 
@@ -117,8 +156,8 @@ class ClipCache:
         self.folder = folder
         self.info = info
         self.index = index
-        side = int(info["store_size"])
-        self.frames = _map(folder / "frames.bin", np.uint8, (-1, side, side, 3))
+        picture = (int(info["height"]), int(info["width"]), 3)
+        self.frames = _map(folder / "frames.bin", np.uint8, (-1, *picture))
         self.samples = _map(folder / "audio.bin", np.int16, (-1,))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -128,7 +167,7 @@ class ClipCache:
     def size_of(
         manifest: Manifest,
         spec: ClipSpec,
-        max_seconds: float = MAX_SECONDS,
+        max_seconds: float | None = None,
         modalities: tuple[str, ...] = ("video", "audio"),
     ) -> int:
         """Bytes on the disk of the cache that `build` would make."""
@@ -142,7 +181,7 @@ class ClipCache:
         folder: Path,
         *,
         workers: int = 0,
-        max_seconds: float = MAX_SECONDS,
+        max_seconds: float | None = None,
         modalities: tuple[str, ...] = ("video", "audio"),
     ) -> list[Problem]:
         """Make a cache, see `triptych.clips.build.build`."""
@@ -166,14 +205,14 @@ class ClipCache:
                 f"{folder}: this cache was made for another manifest ({info['manifest']}, not "
                 f"{manifest.digest}); remove the folder and make it again"
             )
-        for name, wanted in asdict(spec).items() if spec else ():
-            if name in info and info[name] != wanted:
+        for name, wanted in _form(spec).items() if spec else ():
+            if info[name] != wanted:
                 raise UserError(
                     f"{folder}: this cache was made with {name}={info[name]}, not {wanted}; "
                     "remove the folder and make it again"
                 )
         index = _read_index(folder, len(manifest))
-        frame_bytes = int(index["frames"].sum()) * int(info["store_size"]) ** 2 * 3
+        frame_bytes = int(index["frames"].sum()) * int(info["height"]) * int(info["width"]) * 3
         for name, wanted in (
             ("frames.bin", frame_bytes),
             ("audio.bin", int(index["samples"].sum()) * 2),
@@ -251,12 +290,22 @@ class CachedClips:
         for name in modalities:
             if name not in info["modalities"]:
                 raise UserError(f"{self.cache.folder}: this cache holds no {name}; make it again")
+        height, width = info["height"], info["width"]
         if "video" in modalities and (
-            spec.size > info["store_size"] or self.rate % spec.frame_rate > 1e-9
+            spec.size > min(height, width)
+            or (spec.resize or (height, width)) != (height, width)
+            or self.rate % spec.frame_rate > 1e-9
         ):
+            squashed = f" of {spec.resize[0]}x{spec.resize[1]}" if spec.resize else ""
             raise UserError(
-                f"{self.cache.folder}: this cache holds {info['store_size']} pixels at {self.rate} "
-                f"frames per second, the model wants {spec.size} at {spec.frame_rate}; "
+                f"{self.cache.folder}: this cache holds {height}x{width} pixels at {self.rate} "
+                f"frames per second, the model wants {spec.size}{squashed} at {spec.frame_rate}; "
+                "make the cache again for this model"
+            )
+        if modalities and spec.segments > 1 and info["max_seconds"] is not None:
+            raise UserError(
+                f"{self.cache.folder}: this cache holds the middle {info['max_seconds']:g} s of "
+                f"long clips, the model looks at {spec.segments} segments of the whole; "
                 "make the cache again for this model"
             )
         if "audio" in modalities and spec.sample_rate != info["sample_rate"]:
@@ -265,13 +314,18 @@ class CachedClips:
                 f"model wants {spec.sample_rate}; make the cache again for this model"
             )
 
-    def video(self, row: int, window_start: float, spec: ClipSpec) -> npt.NDArray[np.uint8]:
-        """Whole frames, uint8 (frames, store_size, store_size, 3); a view where it can be one."""
+    def video(
+        self, row: int, begins: Sequence[float], spec: ClipSpec
+    ) -> list[npt.NDArray[np.uint8]]:
+        """Runs of whole frames, uint8 (frames, height, width, 3); views where they can be."""
         if not self._has["video"][row]:
             raise DecodeError(f"{self.cache.folder}: clip {row} has no video")
+        return [self._run(row, begin, spec) for begin in begins]
+
+    def _run(self, row: int, begin: float, spec: ClipSpec) -> npt.NDArray[np.uint8]:
         count, base = self._frames[row], self._frame[row]
         stride = round(self.rate / spec.frame_rate)
-        first = self._moment(row, window_start)
+        first = self._moment(row, begin)
         if first + (spec.frames - 1) * stride < count:
             low = base + first
             return self.cache.frames[low : low + (spec.frames - 1) * stride + 1 : stride]
@@ -279,18 +333,19 @@ class CachedClips:
         return np.asarray(self.cache.frames[base + steps], np.uint8)
 
     def audio(
-        self, row: int, window_start: float, seconds: float, rate: int
+        self, row: int, begins: Sequence[float], seconds: float, rate: int
     ) -> npt.NDArray[np.float32]:
-        """Sound, float32 (round(seconds * rate),), zeros after the end of the clip."""
+        """Sound, float32 (begins, round(seconds * rate)), zeros after the end of the clip."""
         if not self._has["audio"][row]:
             raise DecodeError(f"{self.cache.folder}: clip {row} has no sound")
-        out = np.zeros(round(seconds * rate), np.float32)
-        first = round(self._moment(row, window_start) / self.rate * rate)
-        stop = min(first + len(out), self._samples[row])
+        out = np.zeros((len(begins), round(seconds * rate)), np.float32)
         base = self._sample[row]
-        sound = self.cache.samples[base + first : base + stop]
-        np.multiply(sound, np.float32(1 / 32767), out=out[: len(sound)])
+        for run, begin in zip(out, begins, strict=True):
+            first = round(self._moment(row, begin) / self.rate * rate)
+            stop = min(first + len(run), self._samples[row])
+            sound = self.cache.samples[base + first : base + stop]
+            np.multiply(sound, np.float32(1 / 32767), out=run[: len(sound)])
         return out
 
-    def _moment(self, row: int, window_start: float) -> int:
-        return max(0, round((window_start - float(self._start[row])) * self.rate))
+    def _moment(self, row: int, begin: float) -> int:
+        return max(0, round((begin - float(self._start[row])) * self.rate))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,15 +17,15 @@ from triptych.clips.decode import DecodeError
 from triptych.clips.files import FileClip, FileClips, Read, ReadClip
 from triptych.clips.prefetch import Prefetch
 from triptych.clips.sample import (
-    CENTRE,
     ClipSpec,
     Placement,
+    centre,
     crop_into,
     random_placement,
-    window,
+    starts,
 )
+from triptych.clips.texts import Texts
 from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
-from triptych.encoders.text import encode, tokens
 from triptych.errors import UsageError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -43,17 +42,19 @@ CLIP_SECONDS = 120.0  # a clip that takes longer to read hangs
 class View:
     """How clips become tensors in one pass over them.
 
-    ``random``: a random window, a random crop and a mirror image half the time, all drawn from
-    ``seed``, the number of the draw in the pass and the row. Else the window and the crop in the
-    middle, not mirrored.
+    ``random``: a random window in every segment, a random crop and a mirror image half the time,
+    all drawn from ``seed``, the number of the draw in the pass and the row. Else the windows and
+    the crop in the middle, not mirrored.
     """
 
     random: bool
     seed: int = 0
 
-    def placement(self, draw: int, row: int) -> Placement:
+    def placement(self, draw: int, row: int, segments: int = 1) -> Placement:
         """Where the ``draw``-th clip of the pass, ``row`` of the manifest, is looked at."""
-        return random_placement(self.seed, draw, row) if self.random else CENTRE
+        if not self.random:
+            return centre(segments)
+        return random_placement(self.seed, draw, row, segments)
 
 
 @dataclass
@@ -61,7 +62,7 @@ class ClipBatch:
     """Some clips. A modality that a clip lacks is zeros, and False in ``present``."""
 
     rows: Tensor  # int64 (clips,)
-    inputs: dict[str, Tensor]  # video uint8 (B,T,S,S,3), audio float32 (B,samples), text (B,V)
+    inputs: dict[str, Tensor]  # as each ``Input`` says: video uint8, audio float32
     present: dict[str, Tensor]  # bool (clips,)
 
 
@@ -74,13 +75,15 @@ class ClipSource(Protocol):
     def span(self, row: int) -> tuple[float, float]:
         """Start and end, in seconds of its file, of what can be read of a clip."""
 
-    def video(self, row: int, window_start: float, spec: ClipSpec) -> npt.NDArray[np.uint8]:
-        """Whole frames, uint8 (frames, height, width, 3)."""
+    def video(
+        self, row: int, begins: Sequence[float], spec: ClipSpec
+    ) -> list[npt.NDArray[np.uint8]]:
+        """The run of whole frames from each of ``begins`` on, uint8 (frames, height, width, 3)."""
 
     def audio(
-        self, row: int, window_start: float, seconds: float, rate: int
+        self, row: int, begins: Sequence[float], seconds: float, rate: int
     ) -> npt.NDArray[np.float32]:
-        """Sound, float32 (round(seconds * rate),)."""
+        """The sound from each of ``begins`` on, float32 (begins, round(seconds * rate))."""
 
 
 class ClipLoader:
@@ -106,29 +109,32 @@ class ClipLoader:
         self._inputs = dict(inputs)
         self._video = _of_type(inputs, "video", VideoInput)
         self._audio = _of_type(inputs, "audio", AudioInput)
-        self._text = _of_type(inputs, "text", TextInput)
         self._media = tuple(name for name in ("video", "audio") if name in inputs)
         video, audio = self._video or VideoInput(), self._audio or AudioInput()
-        self.spec = ClipSpec(video.frames, video.frame_rate, video.size, audio.sample_rate)
+        self._segments = _segments(self._video, self._audio)
+        self.spec = ClipSpec(
+            video.frames,
+            video.frame_rate,
+            video.size,
+            audio.sample_rate,
+            self._segments,
+            video.resize,
+        )
         self._seconds = max(
             [x.seconds for x in (self._video, self._audio) if x is not None], default=0.0
         )
         if isinstance(source, CachedClips):
             source.check(self.spec, self._media)
         self._has = {name: source.has(name) for name in self._media}
-        if self._text is not None:
-            self._has["text"] = manifest.has("text")
-            self._words = manifest.column("text")
+        form = _of_type(inputs, "text", TextInput)
+        # Texts that say nothing to the encoder would all be one cluster: they count as lacking.
+        self._texts = None if form is None else Texts(manifest, form)
+        if self._texts is not None:
+            self._has["text"] = self._texts.known
 
     def has(self, modality: str) -> npt.NDArray[np.bool_]:
         """Which clips have the modality, (clips,), as far as is known before they are read."""
-        return self._known_words if modality == "text" else self.source.has(modality)
-
-    @cached_property
-    def _known_words(self) -> npt.NDArray[np.bool_]:
-        known = frozenset(self._text.vocabulary if self._text else ())
-        heard = [not known.isdisjoint(tokens(str(text))) for text in self._words]
-        return np.array(heard, np.bool_) & self._has["text"]
+        return self._has["text"] if modality == "text" else self.source.has(modality)
 
     def batches(self, rows: Iterable[Rows], view: View, first: int = 0) -> Iterator[ClipBatch]:
         """The clips of each sequence of ``rows``, in that order.
@@ -157,7 +163,7 @@ class ClipLoader:
         for chosen in rows:
             batch = self._empty(chosen)
             for place, row in enumerate(chosen):
-                self._fill(batch, place, int(row), view.placement(draw, int(row)))
+                self._fill(batch, place, int(row), view.placement(draw, int(row), self._segments))
                 draw += 1
             yield batch
 
@@ -167,22 +173,17 @@ class ClipLoader:
         index = np.fromiter((int(row) for row in rows), np.int64, count)
         inputs: dict[str, Tensor] = {}
         if self._video is not None:
-            shape = (count, self._video.frames, self._video.size, self._video.size, 3)
-            inputs["video"] = torch.empty(shape, dtype=torch.uint8)
+            inputs["video"] = torch.empty((count, *self._video.shape), dtype=torch.uint8)
         if self._audio is not None:
-            inputs["audio"] = torch.empty((count, self._audio.samples), dtype=torch.float32)
-        if self._text is not None:
-            words = [encode(str(self._words[row]), self._text.vocabulary) for row in index]
-            inputs["text"] = torch.from_numpy(np.stack(words) if words else np.empty((0, 0)))
+            inputs["audio"] = torch.empty((count, *self._audio.shape), dtype=torch.float32)
+        if self._texts is not None:
+            inputs["text"] = torch.from_numpy(self._texts.batch(index))
         present = {name: torch.from_numpy(self._has[name][index]) for name in self._inputs}
-        if self._text is not None:
-            # Words that the vocabulary lacks say nothing: all such clips would be one cluster.
-            present["text"] &= inputs["text"].any(dim=1)
         return ClipBatch(torch.from_numpy(index), inputs, present)
 
     def _fill(self, batch: ClipBatch, place: int, row: int, placement: Placement) -> None:
         """Read one clip into its place, zeros where it lacks something."""
-        begin = window(*self.source.span(row), self._seconds, placement.position)
+        begins = starts(*self.source.span(row), self._seconds, placement.positions)
         for name in self._media:
             out = batch.inputs[name].numpy()[place]
             if not self._has[name][row]:
@@ -190,11 +191,11 @@ class ClipLoader:
                 continue
             try:
                 if name == "video":
-                    frames = self.source.video(row, begin, self.spec)
-                    crop_into(out, frames, placement)
+                    crop_into(out, self.source.video(row, begins, self.spec), placement)
                 else:
-                    seconds = out.shape[0] / self.spec.sample_rate
-                    out[...] = self.source.audio(row, begin, seconds, self.spec.sample_rate)
+                    rate = self.spec.sample_rate
+                    sound = self.source.audio(row, begins, out.shape[-1] / rate, rate)
+                    out[...] = sound.reshape(out.shape)
             except DecodeError as error:
                 self._lack(batch, place, row, name, str(error))
 
@@ -247,16 +248,16 @@ class ClipLoader:
     def _clip(self, row: int, view: View, draw: int) -> FileClip:
         assert isinstance(self.source, FileClips)
         wanted = tuple(name for name in self._media if self._has[name][row])
-        return FileClip(
-            self.source.file(row), *self.source.span(row), wanted, view.placement(draw, row)
-        )
+        placement = view.placement(draw, row, self._segments)
+        return FileClip(self.source.file(row), *self.source.span(row), wanted, placement)
 
     def _take(self, batch: ClipBatch, place: int, row: int, result: Result[Read]) -> None:
         """Put what a process read into its place."""
         read = result.value if isinstance(result, Done) else Read()
         for name, array in (("video", read.video), ("audio", read.audio)):
             if array is not None:
-                batch.inputs[name].numpy()[place] = array
+                out = batch.inputs[name].numpy()[place]
+                out[...] = array.reshape(out.shape)
             elif name in self._media and self._has[name][row]:
                 self._lack(batch, place, row, name, self._why(row, name, result))
                 if not isinstance(result, Done):  # do not bring a process down again
@@ -271,6 +272,16 @@ class ClipLoader:
         if isinstance(result, TimedOut):
             return f"{path}: not read within {result.seconds:.0f} s"
         return f"{path}: {result.error}"
+
+
+def _segments(video: VideoInput | None, audio: AudioInput | None) -> int:
+    if video and audio and video.segments != audio.segments:
+        raise UsageError(
+            f"video wants {video.segments} segments and audio {audio.segments}: pictures and sound "
+            "come from the same moments of a clip; give both as many"
+        )
+    media = video or audio
+    return media.segments if media else 1
 
 
 def _of_type(inputs: Mapping[str, Input], name: str, kind: type[Any]) -> Any:

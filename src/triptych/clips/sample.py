@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,62 +11,84 @@ import numpy.typing as npt
 
 from triptych.seeds import derive
 
-MARGIN = 1.125  # a stored frame is this much larger than the crop that is taken from it
+MARGIN = 1.125  # a whole frame is this much larger than the crop that is taken from it
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What is read of a clip: ``frames`` pictures of ``size`` pixels at ``frame_rate`` per second.
+    """What is read of a clip: ``segments`` runs of ``frames`` pictures, ``frame_rate`` a second.
 
-    ``sample_rate`` is that of the sound, in Hz.
+    A picture is squashed to ``resize`` (height, width), None: a square an eighth larger than
+    ``size``; then a square of ``size`` pixels is cut out. ``sample_rate`` is that of the sound, in
+    Hz; sound is read at every run.
     """
 
     frames: int = 8
     frame_rate: float = 8.0
     size: int = 64
     sample_rate: int = 16_000
+    segments: int = 1
+    resize: tuple[int, int] | None = None
 
     @property
     def seconds(self) -> float:
-        """The length of time that the frames cover."""
+        """The length of time that the frames of a run cover."""
         return self.frames / self.frame_rate
 
     @property
-    def store_size(self) -> int:
+    def stored(self) -> tuple[int, int]:
         """Height and width of a whole frame before the crop of ``size`` is taken from it."""
-        return round(self.size * MARGIN)
+        side = round(self.size * MARGIN)
+        return self.resize or (side, side)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where in a clip to look, each number in [0, 1]: 0 is earliest, topmost, leftmost."""
+    """Where in a clip to look, each number in [0, 1]: 0 is earliest, topmost, leftmost.
 
-    position: float = 0.5
+    ``positions`` has one for each segment; crop and mirror image are the same for all of them.
+    """
+
+    positions: tuple[float, ...] = (0.5,)
     top: float = 0.5
     left: float = 0.5
     flip: bool = False
 
 
-CENTRE = Placement()
+def centre(segments: int = 1) -> Placement:
+    """The placement that nothing is drawn for."""
+    return Placement((0.5,) * segments)
 
 
-def random_placement(seed: int, draw: int, row: int) -> Placement:
+def random_placement(seed: int, draw: int, row: int, segments: int = 1) -> Placement:
     """The placement of the ``draw``-th clip of a pass, which is ``row`` of the manifest.
 
     The same three numbers always give the same placement: nothing is remembered between draws.
     """
     bits = derive(seed, draw, row)  # 63 of them: 24 + 19 + 19 + 1
+    times = [bits, *(derive(seed, draw, row, segment) for segment in range(1, segments))]
     return Placement(
-        position=(bits & 0xFFFFFF) / 0xFFFFFF,
+        positions=tuple((some & 0xFFFFFF) / 0xFFFFFF for some in times),
         top=(bits >> 24 & 0x7FFFF) / 0x7FFFF,
         left=(bits >> 43 & 0x7FFFF) / 0x7FFFF,
         flip=bool(bits >> 62),
     )
 
 
-def window(start: float, end: float, seconds: float, position: float) -> float:
-    """Where a window of ``seconds`` begins in the span; a shorter span begins it at its start."""
-    return start + position * max(0.0, end - start - seconds)
+def starts(start: float, end: float, seconds: float, positions: Sequence[float]) -> list[float]:
+    """Where runs of ``seconds`` begin that are spread evenly over a span, ascending.
+
+    The span is cut into as many equal parts as there are ``positions``. A run lies in its part, at
+    0 as early and at 1 as late as it can. Where parts are shorter than a run, runs overlap: each
+    covers its part, as far as the span allows. A span shorter than a run begins all at its start.
+    """
+    part = (end - start) / len(positions)
+    room = part - seconds
+    begins = [start + index * part + place * room for index, place in enumerate(positions)]
+    if room >= 0:
+        return begins
+    last = max(start, end - seconds)
+    return sorted(min(max(begin, start), last) for begin in begins)
 
 
 def count_frames(seconds: float, frame_rate: float) -> int:
@@ -84,15 +107,21 @@ def frame_times(
 
 
 def crop_into(
-    out: npt.NDArray[np.uint8], frames: npt.NDArray[np.uint8], placement: Placement
+    out: npt.NDArray[np.uint8], runs: Iterable[npt.NDArray[np.uint8]], placement: Placement
 ) -> None:
-    """Copy the crop that ``placement`` takes of (T, height, width, 3) into ``out`` (T, S, S, 3)."""
-    size = out.shape[1]
-    top = round(placement.top * (frames.shape[1] - size))
-    left = round(placement.left * (frames.shape[2] - size))
-    cut = frames[:, top : top + size, left : left + size]
-    if placement.flip:
-        for channel in range(3):  # a fifth of the time of copying mirrored pixels at once
-            out[..., channel] = cut[:, :, ::-1, channel]
-    else:
-        out[...] = cut
+    """Copy the crop that ``placement`` takes of runs of frames, one after the other, into ``out``.
+
+    Runs are (T, height, width, 3); ``out`` is (..., S, S, 3), contiguous, with room for all.
+    """
+    size = out.shape[-2]
+    left_over = out.reshape(-1, size, size, 3)
+    for frames in runs:
+        into, left_over = left_over[: len(frames)], left_over[len(frames) :]
+        top = round(placement.top * (frames.shape[1] - size))
+        left = round(placement.left * (frames.shape[2] - size))
+        cut = frames[:, top : top + size, left : left + size]
+        if placement.flip:
+            for channel in range(3):  # a fifth of the time of copying mirrored pixels at once
+                into[..., channel] = cut[:, :, ::-1, channel]
+        else:
+            into[...] = cut

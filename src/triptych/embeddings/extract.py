@@ -47,7 +47,7 @@ def extract(
         name: Features(np.zeros((clips, encoder.dim), np.float32), np.zeros(clips, bool))
         for name, encoder in encoders.items()
     }
-    with _evaluating(encoders.values()):
+    with evaluating(encoders.values()):
         for batch in batches:
             for name, encoder in encoders.items():
                 present = batch.present[name]
@@ -63,7 +63,7 @@ def extract(
 
 
 @contextmanager
-def _evaluating(encoders: Collection[Encoder]) -> Iterator[None]:
+def evaluating(encoders: Collection[Encoder]) -> Iterator[None]:
     """Evaluation mode, and afterwards, come what may, the mode that each was in."""
     modes = [(module, module.training) for encoder in encoders for module in encoder.modules()]
     for encoder in encoders:

@@ -5,11 +5,12 @@ edge turns a clip's features into a distribution over the teacher's clusters, an
 features fall near one of them. Both are distributions over the same clusters, and the dot product
 of their square roots is the Bhattacharyya coefficient: 1 where they agree, 0 where they exclude
 each other. ``shared_*`` holds these square roots, over all clusterings of the run, at unit length.
+Where a method draws projections of modalities together (XCC), these meet in the projections'
+space, and ``shared_*`` holds them at unit length.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,6 @@ from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.encoders.build import rebuild
 from triptych.encoders.encoder import Encoder, TextInput
-from triptych.encoders.stop_words import STOP_WORDS
-from triptych.encoders.text import encode, tokens
 from triptych.errors import UserError
 from triptych.progress import say
 from triptych.state import checkpoint
@@ -33,10 +32,11 @@ from triptych.state.assignments import Assignment
 from triptych.state.training_state import head_shapes, load_assignments
 
 Vector = npt.NDArray[np.float32]
+Layer = tuple[Vector, Vector]  # weight (out, in) and bias (out,)
 # Sharpness of a clip's membership in the clusters of its own modality, from the cosine to their
 # centroids: a cluster 0.1 nearer is e times likelier.
 TEMPERATURE = 0.1
-FACTS = ("clusters", "teaches", "encoders", "state")
+FACTS = ("clusters", "teaches", "contrasts", "encoders", "state")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Model:
     """Encoders, heads and clusters of a checkpoint, on the CPU, in evaluation mode."""
 
     encoders: dict[str, Encoder]
-    heads: dict[str, tuple[Vector, Vector]]  # name -> weight (k, dim), bias (k,)
+    heads: dict[str, Layer]  # by edge, to k numbers
+    projections: dict[str, Layer]  # by modality
     assignments: dict[str, Assignment]
     facts: dict[str, Any]
 
@@ -67,11 +68,9 @@ class Model:
                     "version has it; use the version that trained them"
                 ) from None
             encoders[name] = encoder
-        heads = {}
-        for name in head_shapes(tensors):
-            head = checkpoint.part(tensors, f"heads.{name}")
-            heads[name] = head["weight"].float().numpy(), head["bias"].float().numpy()
-        return cls(encoders, heads, load_assignments(tensors, facts["state"]), facts)
+        heads, projections = (_layers(tensors, part) for part in ("heads", "projections"))
+        found = load_assignments(tensors, facts["state"])
+        return cls(encoders, heads, projections, found, facts)
 
     @property
     def sha256(self) -> str:
@@ -80,19 +79,27 @@ class Model:
 
     @property
     def meets(self) -> bool:
-        """Whether the modalities of this run share a space: clusters that two of them know."""
+        """Whether the modalities share a space: projections, or clusters that two of them know."""
         if not self.heads:
             return False
+        if self.facts["contrasts"]:
+            return True
         # Its own clusters a modality knows without a head; of joint ones it is only a part.
         known = {
             name: set(of) if len(of) == 1 else set() for name, of in self.facts["clusters"].items()
         }
         for edge in self.facts["teaches"]:
-            known[edge["cluster"]].add(edge["student"])
+            if len(edge["students"]) == 1:  # of what several know together, none knows a part
+                known[edge["cluster"]].update(edge["students"])
         return any(len(modalities) > 1 for modalities in known.values())
 
     def shared(self, modality: str, features: Vector) -> Vector:
-        """Features (clips, dim) to the space where modalities meet, (clips, sum of all k)."""
+        """Features (clips, dim) to the space where modalities meet, at unit length.
+
+        (clips, width) of the projections, or (clips, sum of all k) of the clusters.
+        """
+        if self.facts["contrasts"]:
+            return unit(_through(self.projections[modality], features))
         blocks = [self._memberships(name, modality, features) for name in self.facts["clusters"]]
         return unit(np.sqrt(np.concatenate(blocks, axis=1)))
 
@@ -105,8 +112,7 @@ class Model:
         if self.facts["clusters"][cluster] == [modality]:
             return _softmax(_cosines(assignment, features) / TEMPERATURE)
         if head in self.heads:
-            weight, bias = self.heads[head]
-            return _softmax(features @ weight.T + bias)
+            return _softmax(_through(self.heads[head], features))
         return np.zeros((len(features), len(assignment.centroids)), np.float32)
 
     def vectors(self, features: Mapping[str, Features]) -> dict[str, Features]:
@@ -141,7 +147,7 @@ class Model:
         return Features(unit(np.concatenate(blocks, axis=1)), present)
 
     def embed_text(self, words: str) -> dict[str, Vector]:
-        """The vectors of a query in words. Raises UserError when the model knows none of them."""
+        """The vectors of a query in words. Raises UserError when they say nothing to the model."""
         if "text" not in self.encoders:
             known = ", ".join(self.encoders)
             raise UserError(
@@ -150,13 +156,13 @@ class Model:
             )
         encoder = self.encoders["text"]
         assert isinstance(encoder.input, TextInput)
-        bag = encode(words, encoder.input.vocabulary)
-        if not bag.any():
-            raise UserError(_unknown_words(words, encoder.input.vocabulary))
-        unknown = [word for word in tokens(words) if word not in encoder.input.vocabulary]
-        if unknown := [word for word in unknown if word not in STOP_WORDS]:
+        text = encoder.input.encode(words)
+        if not len(text):
+            raise UserError(f"search: {encoder.input.refusal(words)}")
+        if unknown := encoder.input.unknown(words):
             say(f"search: the model does not know {', '.join(unknown)}; the other words decide")
-        features = Features(self.encode("text", bag[None]), np.ones(1, bool))
+        batch = encoder.input.batch([text])
+        features = Features(self.encode("text", batch), np.ones(1, bool))
         columns = self.vectors({"text": features})
         return {name: part.values[0] for name, part in columns.items()}
 
@@ -166,23 +172,24 @@ class Model:
         return np.asarray(self.encoders[modality](torch.from_numpy(clips)).float())
 
 
+def _layers(tensors: Mapping[str, torch.Tensor], kind: str) -> dict[str, Layer]:
+    return {
+        name: (
+            tensors[f"{kind}.{name}.weight"].float().numpy(),
+            tensors[f"{kind}.{name}.bias"].float().numpy(),
+        )
+        for name in head_shapes(tensors, kind)
+    }
+
+
+def _through(layer: Layer, features: Vector) -> Vector:
+    weight, bias = layer
+    return np.asarray(features @ weight.T + bias, np.float32)
+
+
 def _cosines(assignment: Assignment, features: Vector) -> Vector:
     return unit(assignment.whitening.apply(features)) @ unit(assignment.centroids).T
 
 
 def _softmax(logits: Vector) -> Vector:
     return np.asarray(F.softmax(torch.from_numpy(logits), dim=1))
-
-
-def _unknown_words(words: str, vocabulary: tuple[str, ...]) -> str:
-    near = [
-        match
-        for word in tokens(words)
-        for match in difflib.get_close_matches(word, vocabulary, 2, cutoff=0.7)
-    ]
-    # Without a near word, the most frequent ones: they show what the videos speak of.
-    telling = [word for word in vocabulary if word not in STOP_WORDS]
-    hint = f"it knows {', '.join(telling[:12])}{'…' if len(telling) > 12 else ''}"
-    if near:
-        hint = f"did you mean {', '.join(dict.fromkeys(near))}?"
-    return f"search: none of the words of {words!r} is in the model's vocabulary; {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 
 from triptych.clips.audio import AudioReader
 from triptych.clips.decode import DecodeError, Media, VideoReader
-from triptych.clips.sample import CENTRE, ClipSpec, crop_into, frame_times
+from triptych.clips.files import read_audio, read_video
+from triptych.clips.sample import ClipSpec, centre, crop_into, starts
 from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
@@ -31,8 +33,9 @@ def embed_media(
     """The vectors of ``path`` between ``start`` and ``end`` seconds, keys as the table's columns.
 
     Each is the mean over windows spread evenly over the span, at unit length. The windows are read
-    as those of a collection are: same crop, and digital silence is no sound. Raises UserError where
-    the file has nothing that the model was trained on.
+    as those of a collection are: same crop, and digital silence is no sound. For a model of several
+    segments the span is one clip, whose segments are spread over it. Raises UserError where the
+    file has nothing that the model was trained on.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
@@ -94,27 +97,34 @@ def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float6
     return np.asarray(np.maximum(middles - seconds / 2, span[0]))
 
 
+def _places(model: Model, span: tuple[float, float]) -> list[list[float]]:
+    """Where to look: for each place, where the segments of a clip begin there."""
+    inputs = [encoder.input for encoder in model.encoders.values()]
+    seen = [clip for clip in inputs if isinstance(clip, VideoInput | AudioInput)]
+    seconds = max((clip.seconds for clip in seen), default=1.0)
+    segments = max((clip.segments for clip in seen), default=1)
+    if segments > 1:  # spread over any span, so that one place is all of it
+        return [starts(*span, seconds, centre(segments).positions)]
+    return [[begin] for begin in _windows(span, seconds).tolist()]
+
+
 def _features(
     model: Model, media: Media, span: tuple[float, float]
 ) -> tuple[dict[str, Features], list[str]]:
-    """Features of each modality in every window, and why some modalities have none."""
-    inputs = [encoder.input for encoder in model.encoders.values()]
-    seconds = max(
-        (clip.seconds for clip in inputs if isinstance(clip, VideoInput | AudioInput)), default=1.0
-    )
-    windows, features, lacking = _windows(span, seconds), {}, []
-    if len(windows) > 1:
+    """Features of each modality in every place, and why some modalities have none."""
+    places, features, lacking = _places(model, span), {}, []
+    if len(places) > 1:
         say(
-            f"{media.path}: {span[1] - span[0]:.0f} s are looked at in {len(windows)} places and "
+            f"{media.path}: {span[1] - span[0]:.0f} s are looked at in {len(places)} places and "
             f"averaged; {media.path.name}#12.5-15 asks for one moment"
         )
     for name, encoder in model.encoders.items():
         clips: npt.NDArray[Any]
         try:
             if isinstance(encoder.input, VideoInput):
-                clips, present = _frames(media, encoder.input, windows, span[1])
+                clips, present = _frames(media, encoder.input, places, span[1])
             elif isinstance(encoder.input, AudioInput):
-                clips, present = _sounds(media, encoder.input, windows, span[1])
+                clips, present = _sounds(media, encoder.input, places, span[1])
             else:
                 continue
         except DecodeError as error:
@@ -130,40 +140,39 @@ def _features(
 
 
 def _frames(
-    media: Media, clip: VideoInput, windows: npt.NDArray[np.float64], end: float
+    media: Media, clip: VideoInput, places: Sequence[Sequence[float]], end: float
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """The frames of every window, and which of the windows decode; DecodeError where none does."""
-    spec = ClipSpec(clip.frames, clip.frame_rate, clip.size)
-    out = np.zeros((len(windows), clip.frames, clip.size, clip.size, 3), np.uint8)
+    """The clip at every place, and which of them decode; DecodeError where none does."""
+    spec = ClipSpec(clip.frames, clip.frame_rate, clip.size, resize=clip.resize)
+    out = np.zeros((len(places), *clip.shape), np.uint8)
     failed: dict[int, DecodeError] = {}
     with VideoReader(media) as video:
-        for place, begin in enumerate(windows.tolist()):
-            times = frame_times(begin, spec, end)
+        for place, begins in enumerate(places):
             try:
-                frames = video.frames(times, spec.store_size, spec.store_size)
+                runs = read_video(video, begins, end, spec)
             except DecodeError as error:
                 failed[place] = error
             else:
-                crop_into(out[place], frames, CENTRE)
-    if len(failed) == len(windows):
+                crop_into(out[place], runs, centre())
+    if len(failed) == len(places):
         raise failed[0]
-    return out, np.array([place not in failed for place in range(len(windows))])
+    return out, np.array([place not in failed for place in range(len(places))])
 
 
 def _sounds(
-    media: Media, clip: AudioInput, windows: npt.NDArray[np.float64], end: float
+    media: Media, clip: AudioInput, places: Sequence[Sequence[float]], end: float
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """The sound of every window, and which of them have some; DecodeError where none decodes."""
-    out = np.zeros((len(windows), clip.samples), np.float32)
+    """The sound at every place, and which of them have some; DecodeError where none decodes."""
+    out = np.zeros((len(places), *clip.shape), np.float32)
     failed: list[DecodeError] = []
     with AudioReader(media) as audio:
-        for row, begin in zip(out, windows.tolist(), strict=True):
+        for row, begins in zip(out, places, strict=True):
             try:
-                sound = audio.samples(begin, min(end, begin + clip.seconds), clip.sample_rate)
+                sound = read_audio(audio, begins, end, clip.seconds, clip.sample_rate)
             except DecodeError as error:
                 failed.append(error)
             else:
-                row[: len(sound)] = sound[: len(row)]
-    if len(failed) == len(windows):
+                row[...] = sound.reshape(row.shape)
+    if len(failed) == len(places):
         raise failed[0]
-    return out, np.abs(out).max(axis=1) >= SILENCE
+    return out, np.abs(out).reshape(len(out), -1).max(axis=1) >= SILENCE

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
-from triptych.encoders.encoder import Encoder, TextInput
+from triptych.encoders.encoder import Encoder
+from triptych.encoders.text import WordInput, build_vocabulary
 from triptych.errors import UserError
 
 
@@ -15,8 +18,9 @@ class BagOfWords(Encoder):
     """
 
     modality = "text"
+    input: WordInput
 
-    def __init__(self, words: TextInput, hidden: int = 1024, dim: int = 512) -> None:
+    def __init__(self, words: WordInput, hidden: int = 1024, dim: int = 512) -> None:
         super().__init__()
         if not words.vocabulary:
             raise UserError(
@@ -39,6 +43,11 @@ class BagOfWords(Encoder):
         return self.layers(x * scale)  # type: ignore[no-any-return]
 
 
-def build(words: TextInput) -> BagOfWords:
+def read(texts: Iterable[str], size: int) -> WordInput:
+    """The ``size`` most frequent words of ``texts``, the captions that are trained on."""
+    return WordInput(build_vocabulary(texts, size))
+
+
+def build(words: WordInput) -> BagOfWords:
     """The paper's sizes; ``words`` carries the vocabulary."""
     return BagOfWords(words)

@@ -1,19 +1,25 @@
-"""Encoders by name: a module of this folder with a function ``build`` is an encoder."""
+"""Encoders by name: a module of this folder with a function ``build`` is an encoder.
+
+One with a ``MODEL`` starts from published weights: those it names itself, or, where that is empty,
+those that the name of the encoder adds after a colon, as in ``transformer:FOLDER``.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import torch
 
 from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.language_model import folder_of
 from triptych.errors import UsageError
 
-INPUTS = {"video": VideoInput, "audio": AudioInput, "text": TextInput}
+INPUTS = {"video": VideoInput, "audio": AudioInput}
 
 
 def names() -> list[str]:
@@ -25,33 +31,53 @@ def names() -> list[str]:
 
 def modality_of(name: str) -> str:
     """What the encoder ``name`` takes, by what its ``build`` says it returns."""
-    modality: str = get_type_hints(_module(name).build)["return"].modality
+    modality: str = _kind(name).modality
     return modality
 
 
+def published(name: str) -> bool:
+    """Whether the encoder ``name`` starts from weights that its own name stands for."""
+    return bool(_model(name))
+
+
 def check_name(name: str, modality: str) -> None:
-    """Raise UsageError when there is no such encoder, or it is of another modality."""
+    """Raise UsageError when there is no such encoder, it is of another modality or lacks its model.
+
+    Raises UserError where there is no such model, or no package to read it.
+    """
+    plain, colon, model = name.partition(":")
     fitting = [found for found in names() if modality_of(found) == modality]
-    if name not in fitting:
-        known = f"it is an encoder of {modality_of(name)}; " if name in names() else ""
-        raise UsageError(
-            f"encoders.{modality}={name!r}: {known}encoders of {modality} are {', '.join(fitting)}"
-        )
+    where = f"encoders.{modality}={name!r}: "
+    if plain not in fitting:
+        known = f"it is an encoder of {modality_of(plain)}; " if plain in names() else ""
+        listed = ", ".join(f"{found}:MODEL" if _wants(found) else found for found in fitting)
+        raise UsageError(f"{where}{known}encoders of {modality} are {listed}")
+    if _wants(plain) and not model:
+        raise UsageError(f"{where}name its model, as {plain}:FOLDER or the name of a published one")
+    if colon and not _wants(plain):
+        raise UsageError(f"{where}{plain} takes no model; write {plain} alone")
+    if _model(name):
+        folder_of(_model(name))
+
+
+def text_input(name: str, texts: Sequence[str], size: int) -> TextInput:
+    """How the encoder ``name`` wants its text: by what it was published with, or else, for bags of
+    words, by the ``size`` most frequent words of ``texts``, the captions that are trained on.
+
+    Raises what ``check_name`` raises.
+    """
+    check_name(name, "text")
+    module, model = _module(name), _model(name)
+    return cast(TextInput, module.read(model) if model else module.read(texts, size))
 
 
 def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
-    """The encoder ``name`` with weights drawn from ``seed``, for clips of the form ``clip``.
+    """The encoder ``name`` with published weights, or else weights drawn from ``seed``.
 
-    Raises UsageError when there is no such encoder or it is of another modality.
+    It takes clips of the form ``clip``. Raises what ``check_name`` raises.
     """
     check_name(name, modality)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder: Encoder = _module(name).build(clip)
-    # Convolutions of oneDNN and cuDNN are fastest with the colours of a pixel side by side.
-    if modality == "video":
-        return encoder.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
-    return encoder
+    return _built(name, clip, seed, _model(name))
 
 
 def describe(name: str, encoder: Encoder) -> dict[str, Any]:
@@ -61,12 +87,39 @@ def describe(name: str, encoder: Encoder) -> dict[str, Any]:
 
 def rebuild(description: dict[str, Any]) -> Encoder:
     """The encoder of a description, with weights still to be loaded."""
-    modality = description["modality"]
-    values = description["input"]
-    if modality == "text":
-        values = {"vocabulary": tuple(values["vocabulary"])}
-    return build(description["name"], modality, INPUTS[modality](**values), seed=0)
+    name, modality = description["name"], description["modality"]
+    kind = INPUTS.get(modality) or get_type_hints(_kind(name))["input"]
+    values = {
+        key: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for key, value in description["input"].items()
+    }
+    return _built(name, kind(**values), seed=0, model="")
+
+
+def _built(name: str, clip: Input, seed: int, model: str) -> Encoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder: Encoder = _module(name).build(clip, *([model] if model else []))
+    # Convolutions of oneDNN and cuDNN are fastest with the colours of a pixel side by side.
+    if encoder.modality == "video":
+        return encoder.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return encoder
+
+
+def _kind(name: str) -> Any:
+    """The class of encoder ``name``."""
+    return get_type_hints(_module(name).build)["return"]
+
+
+def _wants(name: str) -> bool:
+    """Whether the encoder is only whole with a model behind its name."""
+    return getattr(_module(name), "MODEL", None) == ""
+
+
+def _model(name: str) -> str:
+    """The model whose weights the encoder ``name`` starts from; empty: it has none."""
+    return name.partition(":")[2] or getattr(_module(name), "MODEL", "")
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"triptych.encoders.{name}")
+    return importlib.import_module(f"triptych.encoders.{name.partition(':')[0]}")

@@ -2,52 +2,116 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 # "subtract": every clip less its mean frame, so that what stands still is gone.
 Background = Literal["keep", "subtract"]
+# How an encoder sees the segments of a clip: one after another as a single run of frames, or each
+# by itself, the features averaged.
+Segments = Literal["joined", "pooled"]
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """Frames as the encoder wants them: uint8 RGB of shape (clips, frames, size, size, 3).
+    """Frames as the encoder wants them: uint8 RGB of shape (clips, *shape).
 
     The encoder scales and normalises by itself, so that frames stay bytes until they are used.
+    ``forward`` gets (clips, frames, size, size, 3): of joined segments, the frames of all of them.
     """
 
-    frames: int = 8
+    frames: int = 8  # of one segment
     frame_rate: float = 8.0  # per second of video; frames are picked by time, not by number
     size: int = 64  # height and width in pixels
     background: Background = "keep"
+    segments: int = 1
+    segments_as: Segments = "joined"
+    resize: tuple[int, int] | None = None  # height and width before the crop; see ClipSpec
 
     @property
     def seconds(self) -> float:
-        """The length of time that one clip covers."""
+        """The length of time that one segment covers."""
         return self.frames / self.frame_rate
+
+    @property
+    def parts(self) -> int:
+        """How many inputs of the network one clip is."""
+        return self.segments if self.segments_as == "pooled" else 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one clip in a batch: (all frames, size, size, 3), with ``parts`` > 1 before it."""
+        frames = self.frames * self.segments // self.parts
+        parts = (self.parts,) if self.parts > 1 else ()
+        return (*parts, frames, self.size, self.size, 3)
 
 
 @dataclass(frozen=True)
 class AudioInput:
-    """Sound as the encoder wants it: float32 in [-1, 1], mono, of shape (clips, samples)."""
+    """Sound as the encoder wants it: float32 in [-1, 1], mono, of shape (clips, *shape).
+
+    The sound of each segment begins with its pictures. Sounds set end to end would click where
+    they meet, so an encoder hears each by itself, whatever pictures do: ``forward`` gets
+    (clips, samples).
+    """
 
     sample_rate: int = 16_000
-    seconds: float = 1.0
+    seconds: float = 1.0  # of one segment
+    segments: int = 1
 
     @property
     def samples(self) -> int:
-        """The number of samples in one clip."""
+        """The number of samples in one segment."""
         return round(self.seconds * self.sample_rate)
+
+    @property
+    def parts(self) -> int:
+        """How many inputs of the network one clip is."""
+        return self.segments
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one clip in a batch: (samples,), with ``parts`` > 1 before it."""
+        return (self.parts, self.samples) if self.parts > 1 else (self.samples,)
+
+
+Encoded = npt.NDArray[np.int32]  # one text, shape (numbers,)
 
 
 @dataclass(frozen=True)
-class TextInput:
-    """Words as the encoder wants them: float32 0/1 of shape (clips, words of the vocabulary)."""
+class TextInput(ABC):
+    """Text as the encoder wants it: words of a vocabulary, or the subwords of a language model.
 
-    vocabulary: tuple[str, ...]
+    A text is encoded once, by itself, and kept so; a batch is made of encoded texts. Subclasses are
+    frozen dataclasses of what JSON can hold: a checkpoint keeps them.
+    """
+
+    @abstractmethod
+    def encode(self, text: str) -> Encoded:
+        """The numbers of what the encoder knows in ``text``; none where it says nothing to it."""
+
+    @abstractmethod
+    def batch(self, texts: Sequence[Encoded]) -> npt.NDArray[Any]:
+        """Encoded texts as ``Encoder.forward`` takes them, (texts, ...)."""
+
+    @abstractmethod
+    def unknown(self, text: str) -> list[str]:
+        """The words of ``text`` that the encoder does not know, function words aside."""
+
+    @abstractmethod
+    def refusal(self, text: str) -> str:
+        """Why ``text`` says nothing to the encoder, and what would."""
+
+    @property
+    def parts(self) -> int:
+        """One: the words of a clip are those of all its segments."""
+        return 1
 
 
 Input = VideoInput | AudioInput | TextInput
@@ -57,7 +121,8 @@ class Encoder(nn.Module):
     """A network from one modality to features of shape (clips, ``dim``).
 
     Subclasses set ``modality`` ("video", "audio", "text"), ``dim`` and ``input``; ``forward`` takes
-    what ``input`` describes. They hold no labels, no heads and no loss.
+    what ``input`` describes, one segment where they are pooled; those of text annotate ``input``
+    with its class. They hold no labels, no heads and no loss.
     """
 
     modality: str
@@ -69,6 +134,18 @@ class Encoder(nn.Module):
         super().__init__()
         # Where training may change at random what the fixed front end (scaling, log-mel) made.
         self.augment = nn.Identity()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Features (clips, dim) of a batch (clips, *input.shape).
+
+        Pooled segments go through ``forward`` as clips of their own, so that BatchNorm and the
+        random changes of training see each of them, and their features are averaged.
+        """
+        parts = self.input.parts
+        if parts == 1:
+            return super().__call__(x)  # type: ignore[no-any-return]
+        features: Tensor = super().__call__(x.flatten(0, 1))
+        return features.reshape(len(x), parts, -1).mean(1)
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

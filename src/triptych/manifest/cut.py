@@ -54,6 +54,13 @@ def cut(duration: float, captions: Sequence[Caption], window: float, shortest: f
     return [span for span in map(_to_milliseconds, spans) if span.end > span.start]
 
 
+def whole(duration: float, captions: Sequence[Caption]) -> list[Span]:
+    """One span for a file, with all that is said in it, as Rai et al. (2020, section 3) take it."""
+    text = " ".join(caption.text for caption in captions)
+    span = _to_milliseconds(Span(0.0, duration, text))
+    return [span] if span.end > span.start else []
+
+
 def _merge(captions: Sequence[Caption], pause: float, shortest: float) -> list[Span]:
     groups: list[Span] = []
     for caption in captions:

@@ -9,7 +9,7 @@ from typing import Any
 
 from triptych.manifest.caption_files import words_of
 from triptych.manifest.captions import fit_to
-from triptych.manifest.cut import Span, cut
+from triptych.manifest.cut import Span, cut, whole
 from triptych.manifest.facts import Facts
 from triptych.manifest.judge import Kept, judge
 from triptych.manifest.listing import MEDIA_SUFFIXES
@@ -29,6 +29,7 @@ class Job:
     columns: Any = None  # (name of the JSON, HowTo100M's lists of this video)
     window: float = 4.0
     shortest: float = 4.0
+    whole: bool = False  # one clip, cut nowhere
     check: Check = "sample"
 
 
@@ -76,7 +77,10 @@ def _clips(job: Job, path: Path, facts: Facts) -> FileClips:
     words = words_of(job.root, job.captions, job.columns, facts.captions)
     fitted = fit_to(words.reading, duration)
     remarks = [*words.remarks, *((words.source, remark) for remark in fitted.remarks)]
-    spans = cut(duration, fitted.captions, job.window, job.shortest)
+    if job.whole:
+        spans = whole(duration, fitted.captions)
+    else:
+        spans = cut(duration, fitted.captions, job.window, job.shortest)
     rows = _rows(job, path, facts, spans)
     kept = Kept(len(rows), sum(row["has_video"] for row in rows))
     problems = judge(job.path, facts, kept)

@@ -46,6 +46,7 @@ def scan(
     *,
     window: float = WINDOW,
     min_caption: float = SHORTEST,
+    whole: bool = False,
     check: Check = "sample",
     leave_out: Path | None = None,
     workers: int | None = None,
@@ -55,7 +56,8 @@ def scan(
     """Cut every video and sound below ``folder`` into clips.
 
     A video with captions is cut by them, neighbours merged until they last ``min_caption``
-    seconds; anything else into windows of ``window`` seconds. ``check="full"`` decodes every
+    seconds; anything else into windows of ``window`` seconds. With ``whole`` each file is one clip
+    with all its captions, see ``Clip.segments``. ``check="full"`` decodes every
     frame, ``"sample"`` the beginning, middle and end of long videos, and everything where those
     show damage. Each file is read in one of ``workers`` processes (default: one per core; 0: in
     this one) within ``seconds_per_file`` seconds and one more per megabyte. With ``out``, writes
@@ -79,6 +81,7 @@ def scan(
             columns=words.columns.get(path),
             window=window,
             shortest=min_caption,
+            whole=whole,
             check=check,
         )
         for path, size in listing.media.items()

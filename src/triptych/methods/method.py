@@ -16,23 +16,63 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One clustering: of the features of one modality, or of several, L2-normalised and joined."""
+    """One clustering: of the features of one modality, or of several, L2-normalised and joined.
+
+    ``projected``: of what the method's linear projections make of the features; the heads that
+    these clusters teach see the projections too.
+    """
 
     name: str
     of: tuple[str, ...]
+    projected: bool = False
 
 
 @dataclass(frozen=True)
 class Teach:
-    """The clusters of ``cluster`` are the labels of ``student``'s encoder; each edge has a head."""
+    """The clusters of ``cluster`` are the labels of ``student``'s encoder; each edge has a head.
+
+    With several students the head sees their features side by side, and teaches them all.
+    """
 
     cluster: str
-    student: str
+    student: str | tuple[str, ...]
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """The modalities whose encoders learn by this edge."""
+        return (self.student,) if isinstance(self.student, str) else self.student
 
     @property
     def head(self) -> str:
         """The name of the edge's head."""
-        return f"{self.cluster}_teaches_{self.student}"
+        return f"{self.cluster}_teaches_{'+'.join(self.students)}"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The projections of ``anchor`` and ``other`` of one clip are drawn together.
+
+    And those of clips of different clusters of ``apart`` are driven apart.
+    """
+
+    anchor: str
+    other: str
+    apart: str
+
+    @property
+    def term(self) -> str:
+        """The name of its term of the loss."""
+        return f"{self.anchor}~{self.other}"
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """The settings of contrasts at one step: see ``triptych.training.recipe.Contrastive``."""
+
+    alpha: float
+    margin: float
+    negatives: Literal["random", "semi-hard"]
+    unit: bool
 
 
 class Step(Protocol):
@@ -40,6 +80,7 @@ class Step(Protocol):
 
     method: Method
     smoothing: float
+    triplets: Triplets
 
     def logits(self, edge: Teach) -> Tensor:
         """The head's output for every clip, (clips, k); zeros where the student's input lacks."""
@@ -49,6 +90,15 @@ class Step(Protocol):
 
     def weights(self, edge: Teach) -> Tensor:
         """How much each clip counts so that the edge sees its clusters uniformly, (clips,)."""
+
+    def projections(self, modality: str) -> Tensor:
+        """The method's projection of every clip's features, (clips, ``projection``)."""
+
+    def clusters(self, name: str) -> Tensor:
+        """The ids of a clustering, (clips,); -1 where a clip is in none."""
+
+    def present(self, modality: str) -> Tensor:
+        """Which clips have the modality, bool (clips,)."""
 
 
 Loss = Callable[[Step], Mapping[str, "Tensor"]]
@@ -77,6 +127,8 @@ class Method:
     teaches: tuple[Teach, ...]
     loss: Loss = pseudo_labels
     heads: Literal["reset", "keep"] = "reset"
+    contrasts: tuple[Contrast, ...] = ()
+    projection: int = 0  # width of the linear layer behind every encoder; 0: there is none
 
     def __post_init__(self) -> None:
         wrong = "; ".join(self._mistakes())
@@ -103,9 +155,18 @@ class Method:
         for edge in self.teaches:
             if edge.cluster not in names:
                 yield f"teacher {edge.cluster!r} is not a clustering, only {', '.join(names)}"
-            if edge.student not in self.modalities:
-                yield f"student {edge.student!r} is not a modality, only {listed}"
-        idle = set(self.modalities) - {edge.student for edge in self.teaches}
+            for student in sorted({*edge.students} - {*self.modalities}):
+                yield f"student {student!r} is not a modality, only {listed}"
+        for contrast in self.contrasts:
+            for modality in sorted({contrast.anchor, contrast.other} - {*self.modalities}):
+                yield f"contrast of {modality!r}, which is not a modality, only {listed}"
+            if contrast.apart not in names:
+                yield f"{contrast.apart!r} sets clips apart, but clusterings are {', '.join(names)}"
+        projects = self.contrasts or any(cluster.projected for cluster in self.clusters)
+        if projects and self.projection < 1:
+            yield "projections are clustered or contrasted, but projection has no width"
+        idle = set(self.modalities) - {name for edge in self.teaches for name in edge.students}
+        idle -= {name for contrast in self.contrasts for name in (contrast.anchor, contrast.other)}
         if idle:
             yield f"nobody teaches {', '.join(sorted(idle))}"
 

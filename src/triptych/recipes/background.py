@@ -51,6 +51,7 @@ def still_share(manifest: Manifest, source: ClipSource, recipe: Recipe, workers:
     motion: list[float] = []
     for batch in loader.batches(np.split(seen, range(16, len(seen), 16)), View(random=False)):
         frames = batch.inputs["video"][batch.present["video"]].float()
+        frames = frames.flatten(0, -5)  # pooled segments, as an encoder sees them
         if not len(frames):
             continue
         every = frames.var((1, 2, 3, 4), correction=0) + torch.finfo(frames.dtype).eps

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from triptych import config
-from triptych.encoders.build import check_name
+from triptych.encoders.build import check_name, published, text_input
 from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
-from triptych.encoders.text import build_vocabulary, tokens
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.methods.method import declare
 from triptych.training.pretrain import make_encoders, make_fabric
@@ -49,7 +48,7 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     """A recipe for the collection and the machine; ``overrides`` win. Epochs are still to set."""
     clips = len(manifest)
     counts = _counts(manifest)
-    said = different_words(manifest, Clip().vocabulary)
+    said = different_texts(manifest, config.override(Recipe(modalities=MODALITIES), overrides))
     modalities = _modalities(counts if said > 1 else {**counts, "text": 0}, clips)
     large = torch.cuda.is_available()
     recipe = Recipe(
@@ -61,6 +60,10 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     if not names(overrides, "method"):  # for the modalities that the user has named
         method = _method(manifest, chosen.modalities)
         chosen = chosen.model_copy(update={"method": method})
+    if not names(overrides, "frozen") and {"text"} < set(chosen.modalities):
+        # At the rate that new encoders need, one that is trained already forgets all it knew.
+        frozen = ("text",) if published(chosen.encoders.text) else ()
+        chosen = chosen.model_copy(update={"frozen": frozen})
     if not names(overrides, "clustering.k"):
         least = _clustered(manifest, chosen) // CLIPS_PER_CLUSTER
         if "text" in chosen.modalities:
@@ -107,7 +110,7 @@ def explain(manifest: Manifest, recipe: Recipe) -> list[str]:
     """What was picked, and what in the collection spoke for it."""
     parts = [f"{count} have {name}" for name, count in _counts(manifest).items()]
     if "text" not in recipe.modalities and manifest.has("text").any():
-        parts.append(f"{different_words(manifest, recipe.clip.vocabulary)} different texts")
+        parts.append(f"{different_texts(manifest, recipe)} different texts")
     method = f"method {recipe.method}"
     if recipe.method == "sdc" and len(recipe.modalities) > 1:
         taught = _taught(manifest, recipe.modalities)
@@ -125,14 +128,18 @@ def _counts(manifest: Manifest) -> dict[str, int]:
     return {name: int(manifest.has(name).sum()) for name in MODALITIES}
 
 
-def different_words(manifest: Manifest, size: int) -> int:
-    """How many different bags of words a vocabulary of ``size`` words tells apart.
+def different_texts(manifest: Manifest, recipe: Recipe) -> int:
+    """How many captions the recipe's text encoder tells apart.
 
     Where every caption says [music], words can teach nothing.
     """
-    texts = [text for text in manifest.column("text") if text]
-    known = set(build_vocabulary(texts, size))
-    return len({frozenset(known.intersection(tokens(text))) for text in texts})
+    texts = _texts(manifest)
+    form = text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
+    return len({form.encode(text).tobytes() for text in texts})
+
+
+def _texts(manifest: Manifest) -> list[str]:
+    return [str(text) for text in manifest.column("text") if text]
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,7 @@ def _even(epochs: int, every: int) -> tuple[int, int]:
 
 
 def measure_pace(manifest: Manifest, recipe: Recipe) -> Pace:
-    """Measured on noise, in a few seconds, with the number of threads that is fastest now.
+    """Measured on noise and captions, in seconds, with the number of threads that is fastest now.
 
     On a machine that others use too, threads that wait for each other are slower than one: with
     two other processes on two cores, 6 clips a second with two threads and 73 with one.
@@ -227,11 +234,13 @@ def measure_pace(manifest: Manifest, recipe: Recipe) -> Pace:
 
 def _pace(manifest: Manifest, recipe: Recipe) -> Pace:
     fabric = make_fabric(recipe)
-    encoders = make_encoders(recipe, manifest)
+    made = make_encoders(recipe, manifest)
+    # Frozen ones see every clip once in a run.
+    encoders = {name: made[name] for name in made if name not in recipe.frozen}
     batch = {}
     for name, encoder in encoders.items():
         encoder.to(fabric.device)
-        batch[name] = _noise(encoder, recipe.batch)
+        batch[name] = _noise(encoder, recipe.batch, manifest)
     parameters = [value for encoder in encoders.values() for value in encoder.parameters()]
 
     def forward() -> torch.Tensor:
@@ -256,14 +265,16 @@ def _pace(manifest: Manifest, recipe: Recipe) -> Pace:
     return Pace(recipe.batch / _seconds(step), recipe.batch / _seconds(look), threads)
 
 
-def _noise(encoder: Encoder, count: int) -> torch.Tensor:
+def _noise(encoder: Encoder, count: int, manifest: Manifest) -> torch.Tensor:
+    """Clips for ``encoder`` to chew on: random ones, but captions as long as the collection's."""
     clip = encoder.input
     if isinstance(clip, VideoInput):
-        shape = (count, clip.frames, clip.size, clip.size, 3)
-        return torch.randint(0, 256, shape, dtype=torch.uint8)
+        return torch.randint(0, 256, (count, *clip.shape), dtype=torch.uint8)
     if isinstance(clip, AudioInput):
-        return torch.rand(count, clip.samples) - 0.5
-    return torch.ones(count, len(clip.vocabulary))
+        return torch.rand(count, *clip.shape) - 0.5
+    texts = _texts(manifest) or [""]
+    spread = np.linspace(0, len(texts) - 1, count).round().astype(int)
+    return torch.from_numpy(clip.batch([clip.encode(texts[place]) for place in spread]))
 
 
 def _wait(device: torch.device) -> None:

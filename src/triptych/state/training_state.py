@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from triptych.state.assignments import Assignment
 from triptych.state.checkpoint import part, prefixed
+from triptych.state.feature_bank import FeatureBank
 
 
 @dataclass
@@ -23,7 +25,9 @@ class TrainingState:
 
     encoders: nn.ModuleDict
     heads: nn.ModuleDict
-    optimizers: dict[str, Optimizer]  # "encoders", "heads"
+    optimizers: dict[str, Optimizer]  # "encoders" with the projections, "heads"
+    projections: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    banks: dict[str, FeatureBank] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     epoch: int = 0  # epochs finished
     step: int = 0  # steps finished within this epoch
@@ -31,18 +35,22 @@ class TrainingState:
     best: float | None = None  # the best label-free score so far
     totals: dict[str, float] = field(default_factory=dict)  # sums over this epoch's steps
     health: dict[str, Any] = field(default_factory=dict)  # what the last refresh found
+    held_back: list[float] = field(default_factory=list)  # losses of the epochs since then
 
     def model_tensors(self) -> dict[str, Tensor]:
-        """What it takes to use the model: encoders, heads, clusters."""
+        """What it takes to use the model: encoders, projections, heads, clusters."""
         tensors = prefixed("encoders", self.encoders.state_dict())
+        tensors |= prefixed("projections", self.projections.state_dict())
         tensors |= prefixed("heads", self.heads.state_dict())
         for name, assignment in self.assignments.items():
             tensors |= prefixed(f"assignments.{name}", assignment.tensors())
         return tensors
 
     def tensors(self) -> dict[str, Tensor]:
-        """What it takes to go on: the model and the optimisers."""
+        """What it takes to go on: the model, the banks and the optimisers."""
         tensors = self.model_tensors()
+        for name, bank in self.banks.items():
+            tensors |= prefixed(f"banks.{name}", bank.tensors())
         for name, optimizer in self.optimizers.items():
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {
@@ -61,17 +69,21 @@ class TrainingState:
             "best": self.best,
             "totals": self.totals,
             "health": self.health,
+            "held_back": self.held_back,
             "clusterings": list(self.assignments),
         }
 
     def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take over what ``tensors`` and ``facts`` gave; heads must already have their shapes."""
         self.encoders.load_state_dict(part(tensors, "encoders"))
+        self.projections.load_state_dict(part(tensors, "projections"))
         self.heads.load_state_dict(part(tensors, "heads"))
+        for name, bank in self.banks.items():
+            bank.load(part(tensors, f"banks.{name}"))
         self.assignments = load_assignments(tensors, facts)
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, part(tensors, f"optimizers.{name}"))
-        for name in ("epoch", "step", "refreshed", "best", "totals", "health"):
+        for name in ("epoch", "step", "refreshed", "best", "totals", "health", "held_back"):
             setattr(self, name, facts[name])
 
 
@@ -83,11 +95,11 @@ def load_assignments(tensors: dict[str, Tensor], facts: dict[str, Any]) -> dict[
     }
 
 
-def head_shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
-    """(clusters, features) of every head of a checkpoint."""
+def head_shapes(tensors: Mapping[str, Tensor], kind: str = "heads") -> dict[str, tuple[int, int]]:
+    """(outputs, features) of every head, or every one of the "projections", of a checkpoint."""
     return {
         name.removesuffix(".weight"): (value.shape[0], value.shape[1])
-        for name, value in part(tensors, "heads").items()
+        for name, value in part(tensors, kind).items()
         if name.endswith(".weight")
     }
 
@@ -100,6 +112,13 @@ def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
     )
+
+
+def new_projections(widths: dict[str, int], width: int, seed: int) -> nn.ModuleDict:
+    """A linear layer from each encoder's features to ``width`` numbers, as torch draws it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({name: nn.Linear(dim, width) for name, dim in widths.items()})
 
 
 def new_heads(shapes: dict[str, tuple[int, int]], seed: int) -> nn.ModuleDict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,33 @@ import torch
 from lightning_fabric import Fabric
 
 from triptych.atomic import write_table
-from triptych.clips.dataset import ClipLoader, View
-from triptych.embeddings.extract import extract
+from triptych.clips.dataset import ClipBatch, ClipLoader, View
+from triptych.embeddings.extract import Features, evaluating, extract
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
-from triptych.methods.method import Method
+from triptych.methods.method import Method, Teach, Triplets
 from triptych.progress import say
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
 from triptych.training import health, optimizer
+from triptych.training.held_back import held_back, stopped_falling
 from triptych.training.log import Log
 from triptych.training.recipe import Recipe
-from triptych.training.refresh import cluster_features, install
-from triptych.training.sampler import Draws, balanced_draws
-from triptych.training.step import BatchStep, train_step
+from triptych.training.refresh import cluster_features, install, project
+from triptych.training.sampler import Draws, Labels, balanced_draws, plain_draws
+from triptych.training.step import BatchStep, terms, train_step
 
 EXTRACT_BATCH = 64
 
 
 @dataclass
 class Loop:
-    """A run in progress. ``description`` is what a checkpoint says beside its tensors."""
+    """A run in progress. ``description`` is what a checkpoint says beside its tensors.
+
+    ``loader`` reads what learning encoders take, ``frozen_loader`` what frozen ones do.
+    """
 
     manifest: Manifest
     recipe: Recipe
@@ -47,6 +52,7 @@ class Loop:
     out: Path
     description: dict[str, Any]
     deadline: float = float("inf")  # on the monotonic clock
+    frozen_loader: ClipLoader | None = None
     given: dict[str, Assignment] | None = None  # labels from outside, never refreshed
     save_every: float = 60.0  # seconds between checkpoints within an epoch
     log: Log = field(init=False)
@@ -57,6 +63,10 @@ class Loop:
     def __post_init__(self) -> None:
         self.log = Log(self.out, self.state.epoch)
         self.steps_an_epoch = -(-len(self.manifest) // self.recipe.batch)
+        self.held = np.zeros(len(self.manifest), np.bool_)
+        if self.recipe.refresh_on == "plateau":
+            seed = derive(self.recipe.seed, "held back")
+            self.held = held_back(self.manifest.column("path"), self.recipe.held_back, seed)
 
     def run(self) -> bool:
         """Train until the recipe's last epoch or the deadline; whether all epochs were done."""
@@ -81,7 +91,11 @@ class Loop:
             return False
         if self.given is not None:
             return state.refreshed < 0
-        return state.refreshed < 0 or state.epoch - state.refreshed >= self.recipe.refresh_every
+        if state.refreshed < 0:
+            return True
+        if self.recipe.refresh_on == "plateau":
+            return stopped_falling(state.held_back, self.recipe.patience)
+        return state.epoch - state.refreshed >= self.recipe.refresh_every
 
     def refresh(self) -> None:
         """New labels from the present weights; the weights that were best so far are kept."""
@@ -90,22 +104,56 @@ class Loop:
             state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
             install(state, self.method, self.given, self.recipe, self.fabric.device)
             return
-        rows = np.arange(len(self.manifest))
-        batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
-        features = extract(
-            state.encoders,  # type: ignore[arg-type]
-            self.loader.batches(batches, View(random=False, seed=0)),
-            len(rows),
-            self.fabric,
-        )
+        began = time.monotonic()
+        features = {**self.frozen, **self._features()}
+        extracted = time.monotonic()
         seed = derive(self.recipe.seed, "clusters", state.epoch)
-        found, inertia = cluster_features(self.method, features, self.recipe.clustering, seed)
+        found, inertia = cluster_features(
+            self.method,
+            features,
+            self.recipe.clustering,
+            seed,
+            project(state.projections, features, self.fabric.device),
+        )
         state.health = health.examine(features, state.assignments, found, inertia)
+        state.health["extract_seconds"] = extracted - began
+        state.health["cluster_seconds"] = time.monotonic() - extracted
         if state.refreshed >= 0:  # before the first step nothing can have collapsed
             health.alarm(state.health)
             self._keep_if_best()
         install(state, self.method, found, self.recipe, self.fabric.device)
         self._write_assignments()
+
+    @cached_property
+    def frozen(self) -> dict[str, Features]:
+        """The features of all clips by the encoders that do not learn: computed once."""
+        names: tuple[str, ...] = self.recipe.frozen
+        if not names or self.frozen_loader is None:
+            return {}
+        encoders = {name: self.state.encoders[name] for name in names}
+        return self._extract(self.frozen_loader, encoders, np.arange(len(self.manifest)))
+
+    def _features(self) -> dict[str, Features]:
+        """Of all clips by the encoders that learn; what the bank has is not extracted again."""
+        names = [name for name in self.method.modalities if name not in self.recipe.frozen]
+        encoders = {name: self.state.encoders[name] for name in names}
+        banks = self.state.banks
+        known = np.zeros(len(self.manifest), np.bool_)
+        if banks:
+            lacking = [self.loader.has(name) & ~bank.known for name, bank in banks.items()]
+            known = ~np.logical_or.reduce(lacking)
+        found = self._extract(self.loader, encoders, np.flatnonzero(~known))
+        for name, bank in banks.items():
+            part, kept = found[name], known & bank.known
+            part.values[kept], part.present[kept] = bank.values[kept], True
+        return found
+
+    def _extract(
+        self, loader: ClipLoader, encoders: dict[str, Any], rows: npt.NDArray[np.int64]
+    ) -> dict[str, Features]:
+        batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
+        passes = loader.batches(batches, View(random=False, seed=0))
+        return extract(encoders, passes, len(self.manifest), self.fabric)
 
     def _keep_if_best(self) -> None:
         state = self.state
@@ -158,9 +206,20 @@ class Loop:
         labels = {}
         for edge in self.method.teaches:
             known = self.state.assignments[edge.cluster].labels
-            labels[edge.head] = np.where(self._shown(edge.student), known, -1)
+            shown = ~self.held & np.logical_and.reduce([self._shown(s) for s in edge.students])
+            labels[edge.head] = np.where(shown, known, -1)
+            if self.recipe.balance == "own":
+                labels[edge.head] = self._own(edge, labels[edge.head])
         seed = derive(self.recipe.seed, "draws", self.state.epoch)
-        return balanced_draws(labels, self.steps_an_epoch * self.recipe.batch, seed)
+        draw = plain_draws if self.recipe.balance == "none" else balanced_draws
+        return draw(labels, self.steps_an_epoch * self.recipe.batch, seed)
+
+    def _own(self, edge: Teach, labels: Labels) -> Labels:
+        """The clusters of the student's own features, where it has any, of the clips it learns."""
+        for cluster in self.method.clusters:
+            if cluster.of == edge.students:
+                return np.where(labels >= 0, self.state.assignments[cluster.name].labels, -1)
+        return labels
 
     def _shown(self, modality: str) -> npt.NDArray[np.bool_]:
         """Which clips an encoder can be shown, (clips,).
@@ -168,13 +227,17 @@ class Loop:
         A draw of any other would be lost, and the clusters with many of them would count less. So
         what the last refresh could not read is left out too.
         """
+        if modality in self.frozen:
+            return self.frozen[modality].present
         shown = self.loader.has(modality)
         for cluster in self.method.clusters:
             if self.given is None and cluster.of == (modality,):
                 shown = shown & (self.state.assignments[cluster.name].labels >= 0)
         return shown
 
-    def _batches(self, draws: Draws, first: int) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
+    def _batches(
+        self, draws: Draws, first: int
+    ) -> Iterator[tuple[ClipBatch, dict[str, torch.Tensor]]]:
         size = self.recipe.batch
         spans = [slice(i * size, (i + 1) * size) for i in range(first, self.steps_an_epoch)]
         rows: list[npt.NDArray[np.int64]] = [draws.rows[span] for span in spans]
@@ -187,30 +250,64 @@ class Loop:
             }
             yield batch, weights
 
-    def _step(self, batch: Any, weights: dict[str, torch.Tensor]) -> None:
-        smoothing = self.recipe.optimisation.label_smoothing
-        step = BatchStep(self.method, self.state, batch, weights, self.fabric.device, smoothing)
+    def _step(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> None:
         try:
-            terms = train_step(step, self.fabric)
+            values = train_step(self.step_of(batch, weights), self.fabric)
         except FloatingPointError as error:
             raise health.Collapse(
                 f"epoch {self.state.epoch + 1}: the loss is not finite ({error}); "
                 "lower optimisation.rate, or set precision=32-true"
             ) from None
-        for name, value in terms.items():
+        for name, value in values.items():
             self.state.totals[name] = self.state.totals.get(name, 0.0) + value
+
+    def step_of(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> BatchStep:
+        """What the method's loss sees of a batch now; ``weights`` (clips,) of every edge."""
+        contrast, rates = self.recipe.contrast, self.recipe.optimisation
+        alpha = self.recipe.alpha(self.state.epoch)
+        triplets = Triplets(alpha, contrast.margin, contrast.negatives, contrast.unit)
+        return BatchStep(
+            self.method,
+            self.state,
+            batch,
+            weights,
+            self.fabric.device,
+            rates.label_smoothing,
+            triplets,
+            self.frozen,
+        )
+
+    @torch.no_grad()
+    def _loss_held_back(self) -> float:
+        """Mean loss on the clips that are never trained on, in evaluation mode, unweighted."""
+        rows = np.flatnonzero(self.held)
+        torch.manual_seed(derive(self.recipe.seed, "held back", self.state.epoch))
+        total = 0.0
+        with evaluating(self.state.encoders.values()):  # type: ignore[arg-type]
+            size = self.recipe.batch
+            batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+            for batch in self.loader.batches(batches, View(random=False, seed=0)):
+                weights = {e.head: torch.ones(len(batch.rows)) for e in self.method.teaches}
+                total += sum(terms(self.step_of(batch, weights), self.fabric)[0].values()) * len(
+                    batch.rows
+                )
+        return total / len(rows)
 
     def _finish_epoch(self, seconds: float, first: int) -> None:
         state, steps = self.state, self.steps_an_epoch
+        waited = self.loader.waited  # by the steps, not by what looks at held-back clips
+        if self.recipe.refresh_on == "plateau":
+            state.held_back = [*state.held_back, self._loss_held_back()]
         row = {
             "epoch": state.epoch,
             "step": (state.epoch + 1) * steps,
             "loss": {name: value / steps for name, value in state.totals.items()},
             "learning_rate": state.optimizers["encoders"].param_groups[0]["lr"],
             "clips_per_second": (steps - first) * self.recipe.batch / seconds,
-            "data_wait": self.loader.waited / seconds,
+            "data_wait": waited / seconds,
             "seconds": seconds,
             "new_clusters": state.refreshed == state.epoch,
+            **({"held_back_loss": state.held_back[-1]} if state.held_back else {}),
             **state.health,
         }
         # Before the checkpoint: a kill between the two repeats the epoch, and its row with it.

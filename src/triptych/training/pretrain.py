@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,20 @@ from triptych import config
 from triptych.atomic import alone
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
 from triptych.encoders import build
-from triptych.encoders.encoder import Encoder, Input, TextInput
-from triptych.encoders.text import build_vocabulary
+from triptych.encoders.encoder import Encoder, Input
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
-from triptych.state.training_state import TrainingState, head_shapes, new_heads
+from triptych.state.feature_bank import FeatureBank
+from triptych.state.training_state import (
+    TrainingState,
+    head_shapes,
+    new_heads,
+    new_projections,
+)
 from triptych.training import augmentation, optimizer
 from triptych.training.loop import Loop, resume_state
 from triptych.training.recipe import Recipe
@@ -94,8 +99,11 @@ def _begin(
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
-    state = new_state(encoders, recipe, fabric)
-    loader = ClipLoader(manifest, source, inputs_of(encoders), workers)
+    state = new_state(encoders, method, recipe, fabric, len(manifest))
+    loader, frozen_loader = (
+        ClipLoader(manifest, source, inputs_of(encoders, names), workers)
+        for names in (set(encoders) - set(recipe.frozen), recipe.frozen)
+    )
     for pattern in (".tmp*", ".*.part"):  # half a checkpoint of a run that was killed
         for stray in last.parent.glob(pattern):
             stray.unlink()
@@ -109,9 +117,13 @@ def _begin(
         if init:
             _start_from(state, init)
         else:
-            calibrate(encoders, loader, derive(recipe.seed, "calibration"), fabric)
-    augmentation.install(encoders, recipe.augmentation)
-    return Loop(manifest, recipe, method, state, loader, fabric, out, description)
+            every = ClipLoader(manifest, source, inputs_of(encoders, set(encoders)), workers)
+            calibrate(encoders, every, derive(recipe.seed, "calibration"), fabric)
+    learning = {name: encoders[name] for name in encoders if name not in recipe.frozen}
+    augmentation.install(learning, recipe.augmentation)
+    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description)
+    loop.frozen_loader = frozen_loader
+    return loop
 
 
 def _outcome(loop: Loop, finished: bool) -> Pretrained:
@@ -153,7 +165,7 @@ def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
     }
     if "text" in recipe.modalities:
         texts = [text for text in manifest.column("text") if text]
-        inputs["text"] = TextInput(build_vocabulary(texts, recipe.clip.vocabulary))
+        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
     return {
         name: build.build(
             getattr(recipe.encoders, name), name, inputs[name], derive(recipe.seed, "encoder", name)
@@ -162,9 +174,9 @@ def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
     }
 
 
-def inputs_of(encoders: dict[str, Encoder]) -> dict[str, Input]:
-    """The form in which each encoder wants its clips."""
-    return {name: encoder.input for name, encoder in encoders.items()}
+def inputs_of(encoders: dict[str, Encoder], names: Collection[str]) -> dict[str, Input]:
+    """The form in which each encoder of ``names`` wants its clips."""
+    return {name: encoder.input for name, encoder in encoders.items() if name in names}
 
 
 def calibrate(encoders: dict[str, Encoder], loader: ClipLoader, seed: int, fabric: Fabric) -> None:
@@ -197,7 +209,10 @@ def describe(
         "recipe": recipe.model_dump(mode="json"),
         "method": method.name,
         "clusters": {cluster.name: list(cluster.of) for cluster in method.clusters},
-        "teaches": [asdict(edge) for edge in method.teaches],
+        "teaches": [
+            {"cluster": edge.cluster, "students": list(edge.students)} for edge in method.teaches
+        ],
+        "contrasts": [asdict(contrast) for contrast in method.contrasts],
         "encoders": {
             name: build.describe(getattr(recipe.encoders, name), encoder)
             for name, encoder in encoders.items()
@@ -214,14 +229,34 @@ def _check(manifest: Manifest, method: Method) -> None:
             )
 
 
-def new_state(encoders: dict[str, Encoder], recipe: Recipe, fabric: Fabric) -> TrainingState:
+def new_state(
+    encoders: dict[str, Encoder], method: Method, recipe: Recipe, fabric: Fabric, clips: int
+) -> TrainingState:
     """The state before the first refresh: encoders and their optimiser, no heads, no labels."""
     modules = nn.ModuleDict(encoders).to(fabric.device)
+    for name in recipe.frozen:
+        modules[name].eval().requires_grad_(False)
+    widths = {name: encoder.dim for name, encoder in encoders.items()} if method.projection else {}
+    projections = new_projections(widths, method.projection, derive(recipe.seed, "projections")).to(
+        fabric.device
+    )
+    banks = {}
+    if recipe.clustering.features == "trained":
+        banks = {
+            name: FeatureBank(clips, encoder.dim)
+            for name, encoder in encoders.items()
+            if name not in recipe.frozen
+        }
     rates = recipe.optimisation
+    learning = [p for p in modules.parameters() if p.requires_grad]
     return TrainingState(
         encoders=modules,
         heads=nn.ModuleDict(),
-        optimizers={"encoders": optimizer.build(modules.parameters(), rates.rate, rates)},
+        optimizers={
+            "encoders": optimizer.build([*learning, *projections.parameters()], rates.rate, rates)
+        },
+        projections=projections,
+        banks=banks,
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, VideoInput
+from triptych.encoders.encoder import AudioInput, Background, Segments, VideoInput
 
 Modality = Literal["video", "audio", "text"]
 
 
 class Encoders(Config):
-    """The encoder of each modality: a module of ``triptych.encoders``."""
+    """The encoder of each modality: a module of ``triptych.encoders``, or ``transformer:MODEL``."""
 
     video: str = "r2plus1d_small"
     audio: str = "audio_resnet_small"
@@ -21,34 +21,79 @@ class Encoders(Config):
 
 
 class Clip(Config):
-    """What an encoder sees of a clip: a window of time, its frames, its sound, its words."""
+    """What an encoder sees of a clip: one window of time or several, frames, sound, words.
 
-    frames: int = Field(8, ge=1, le=1024)
-    frame_rate: float = Field(8.0, ge=0.01, le=1000, description="frames per second of video")
+    Rai et al. look at 8 segments of 8 frames with a skip rate of 2 (section 4.2): ``segments=8
+    frames=8 frame_rate=15`` of video at 30 frames a second, joined as 64 frames.
+    """
+
+    frames: int = Field(8, ge=1, le=1024, description="of each segment")
+    frame_rate: float = Field(
+        8.0,
+        ge=0.01,
+        le=1000,
+        description="frames of a segment per second of video: "
+        "a skip rate of 2 at 30 frames per second is 15",
+    )
+    segments: int = Field(
+        1, ge=1, le=256, description="windows of time, spread evenly over the whole clip"
+    )
+    segments_as: Segments = Field(
+        "joined",
+        description="joined: the encoder sees the frames of all segments as one run; "
+        "pooled: each segment by itself, features averaged; sound is always pooled",
+    )
     size: int = Field(
         64,
         ge=32,  # at 16 the last block has one value a clip, and BatchNorm needs two
         le=1024,
         description="height and width in pixels",
     )
+    resize: tuple[int, int] | None = Field(
+        None,
+        description="height and width to which frames are squashed before the crop of size; "
+        "None: a square an eighth larger than size",
+    )
     background: Background = Field(
         "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
     )
     audio_seconds: float | None = Field(
-        None, gt=0, le=600, description="length of the sound; None: as long as the frames"
+        None,
+        gt=0,
+        le=600,
+        description="length of the sound of a segment; None: as long as its frames",
     )
     sample_rate: int = Field(16_000, ge=8_000, le=192_000, description="hertz")
     vocabulary: int = Field(
         300, ge=1, le=1_000_000, description="most frequent words (Rai et al., 3.1.2)"
     )
 
+    @field_validator("resize")
+    @classmethod
+    def _holds_the_crop(
+        cls, value: tuple[int, int] | None, info: ValidationInfo
+    ) -> tuple[int, int] | None:
+        size = info.data.get("size")
+        if value and size and not size <= min(value) <= max(value) <= 4096:
+            raise ValueError(f"height and width must be from {size} (clip.size) to 4096")
+        return value
+
     def video_input(self) -> VideoInput:
         """The frames, as an encoder takes them."""
-        return VideoInput(self.frames, self.frame_rate, self.size, self.background)
+        return VideoInput(
+            self.frames,
+            self.frame_rate,
+            self.size,
+            self.background,
+            self.segments,
+            self.segments_as,
+            self.resize,
+        )
 
     def audio_input(self) -> AudioInput:
         """The sound, as an encoder takes it."""
-        return AudioInput(self.sample_rate, self.audio_seconds or self.video_input().seconds)
+        seconds = self.audio_seconds or self.video_input().seconds
+        return AudioInput(self.sample_rate, seconds, self.segments)
 
 
 class Clustering(Config):
@@ -62,6 +107,25 @@ class Clustering(Config):
         64, ge=1, description="that PCA keeps, at most one for every 8 clips"
     )
     l2: bool = True
+    features: Literal["fresh", "trained"] = Field(
+        "fresh",
+        description="fresh: all extracted from one fixed view; trained: those of the training "
+        "steps since the last clustering, where a clip was visited (DeepCluster-v2)",
+    )
+
+
+class Contrastive(Config):
+    """The triplet term of XCC (Rai et al., 2020, equations 3 and 4)."""
+
+    alpha: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.5,),
+        min_length=1,
+        description="weight of the cross-entropy in each epoch, the last one from there on; the "
+        "triplet term has the rest",
+    )
+    margin: float = Field(0.5, gt=0)
+    negatives: Literal["random", "semi-hard"] = "random"
+    unit: bool = Field(True, description="compare at unit length, where no distance exceeds 4")
 
 
 class Augmentation(Config):
@@ -82,7 +146,9 @@ class Optimisation(Config):
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     rate: float = Field(2e-3, gt=0)
-    head_rate: float = Field(1e-2, gt=0, description="new heads must learn within one round")
+    head_rate: float = Field(
+        1e-2, ge=0, description="new heads must learn within one round; 0: they stay random"
+    )
     weight_decay: float = Field(0.05, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -100,8 +166,24 @@ class Recipe(Config):
     clustering: Clustering = Clustering()
     augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
+    contrast: Contrastive = Contrastive()
+    frozen: tuple[Modality, ...] = Field(
+        (), description="encoders that stay as they are; their features are extracted once"
+    )
+    balance: Literal["teacher", "own", "none"] = Field(
+        "teacher",
+        description="draws are uniform over the clusters that teach, over the student's own, or "
+        "over clips, as in DeepCluster's release",
+    )
     epochs: int = Field(20, ge=1)
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
+    refresh_on: Literal["epochs", "plateau"] = Field(
+        "epochs", description="plateau: when the loss on held-back clips stops falling"
+    )
+    held_back: float = Field(
+        0.1, gt=0, le=0.5, description="share of the files that only tell a plateau"
+    )
+    patience: int = Field(1, ge=1, description="epochs without a fall of 1 % that are a plateau")
     batch: int = Field(32, ge=2, le=65_536)
     seed: int = Field(0, ge=0)
     threads: int | None = Field(
@@ -115,3 +197,16 @@ class Recipe(Config):
         if not value or len(set(value)) != len(value):
             raise ValueError("name one, two or three different modalities")
         return value
+
+    @model_validator(mode="after")
+    def _somebody_learns(self) -> Recipe:
+        beyond = set(self.frozen) - set(self.modalities)
+        if beyond:
+            raise ValueError(f"frozen names {', '.join(sorted(beyond))}, which is no modality here")
+        if self.frozen and set(self.frozen) == set(self.modalities):
+            raise ValueError("frozen names every modality, so nothing would learn")
+        return self
+
+    def alpha(self, epoch: int) -> float:
+        """The weight of XCC's cross-entropy in ``epoch``, counted from 0."""
+        return self.contrast.alpha[min(epoch, len(self.contrast.alpha) - 1)]

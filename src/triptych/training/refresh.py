@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from triptych.clustering.kmeans import kmeans
 from triptych.clustering.whiten import Whitening, unit
 from triptych.embeddings.extract import Features
 from triptych.errors import UserError
-from triptych.methods.method import Cluster, Method
+from triptych.methods.method import Cluster, Method, Teach
 from triptych.seeds import derive
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState, new_heads
@@ -23,12 +25,19 @@ CLIPS_A_COMPONENT = 8
 
 
 def cluster_features(
-    method: Method, features: Mapping[str, Features], recipe: Clustering, seed: int
+    method: Method,
+    features: Mapping[str, Features],
+    recipe: Clustering,
+    seed: int,
+    projected: Mapping[str, Features] = MappingProxyType({}),
 ) -> tuple[dict[str, Assignment], dict[str, float]]:
-    """Every clustering of the method, and its inertia per clip."""
+    """Every clustering of the method, and its inertia per clip.
+
+    ``projected``: the features behind the method's projections, where it has any.
+    """
     assignments, inertia = {}, {}
     for cluster in method.clusters:
-        values, present = joined(cluster, features)
+        values, present = joined(cluster, projected if cluster.projected else features)
         place = derive(seed, cluster.name)
         try:
             assignments[cluster.name], inertia[cluster.name] = _cluster(
@@ -42,6 +51,19 @@ def cluster_features(
                 without = f", or leave {cluster.of[0]} out of modalities"
             raise UserError(f"clustering of {cluster.name}: {error}{without}") from None
     return assignments, inertia
+
+
+@torch.no_grad()
+def project(
+    projections: nn.ModuleDict, features: Mapping[str, Features], device: torch.device
+) -> dict[str, Features]:
+    """What the method's projections make of the features; zeros stay where a clip has none."""
+    found = {}
+    for name, layer in projections.items():
+        part = features[name]
+        values = layer(torch.from_numpy(part.values).to(device)).cpu().numpy()
+        found[name] = Features(values * part.present[:, None], part.present)
+    return found
 
 
 def joined(
@@ -105,15 +127,26 @@ def install(
     """
     state.assignments = assignments
     state.refreshed = state.epoch
+    state.held_back = []
+    for bank in state.banks.values():
+        bank.clear()
     if method.heads == "keep" and len(state.heads):
         return
     shapes = {
         edge.head: (
             len(assignments[edge.cluster].centroids),
-            int(state.encoders[edge.student].dim),  # type: ignore[arg-type]
+            _seen(state, method, edge),
         )
         for edge in method.teaches
     }
     state.heads = new_heads(shapes, derive(recipe.seed, "heads", state.epoch)).to(device)
     rates = recipe.optimisation
     state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)
+
+
+def _seen(state: TrainingState, method: Method, edge: Teach) -> int:
+    """How many numbers the head of an edge sees of a clip."""
+    if method.cluster(edge.cluster).projected:
+        return method.projection * len(edge.students)
+    dims = [int(state.encoders[name].dim) for name in edge.students]  # type: ignore[arg-type]
+    return sum(dims)

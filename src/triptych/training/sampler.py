@@ -15,6 +15,10 @@ import numpy.typing as npt
 from triptych.errors import UserError
 
 Labels = npt.NDArray[np.int64]
+NOBODY = (
+    "training: no clip has both a teacher and a student modality; "
+    "choose other modalities, or method=sdc"
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,7 @@ def balanced_draws(labels: Mapping[str, Labels], count: int, seed: int) -> Draws
     generator = np.random.default_rng(seed)
     usable = {edge: values for edge, values in labels.items() if (values >= 0).any()}
     if not usable:
-        raise UserError(
-            "training: no clip has both a teacher and a student modality; "
-            "choose other modalities, or method=sdc"
-        )
+        raise UserError(NOBODY)
     shares = _shares(count, len(usable), generator)
     rows = np.concatenate(
         [
@@ -57,6 +58,20 @@ def balanced_draws(labels: Mapping[str, Labels], count: int, seed: int) -> Draws
         for edge in labels
     }
     return Draws(rows, weights)
+
+
+def plain_draws(labels: Mapping[str, Labels], count: int, seed: int) -> Draws:
+    """``count`` draws uniform over the clips that any edge can use, none twice before all once.
+
+    What DeepCluster's release does in effect; every weight is 1.
+    """
+    generator = np.random.default_rng(seed)
+    usable = np.flatnonzero(np.any([values >= 0 for values in labels.values()], axis=0))
+    if not len(usable):
+        raise UserError(NOBODY)
+    rounds = -(-count // len(usable))
+    rows = np.concatenate([generator.permutation(usable) for _ in range(rounds)])[:count]
+    return Draws(rows, {edge: np.ones(count, np.float32) for edge in labels})
 
 
 def _shares(total: int, parts: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:

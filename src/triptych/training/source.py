@@ -18,7 +18,9 @@ from triptych.workers import available_cores
 
 def spec_of(clip: Clip) -> ClipSpec:
     """What the clips of a recipe need from their files."""
-    return ClipSpec(clip.frames, clip.frame_rate, clip.size, clip.sample_rate)
+    return ClipSpec(
+        clip.frames, clip.frame_rate, clip.size, clip.sample_rate, clip.segments, clip.resize
+    )
 
 
 def open_source(

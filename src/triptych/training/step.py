@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -11,13 +11,17 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from triptych.clips.dataset import ClipBatch
-from triptych.methods.method import Method, Teach
+from triptych.embeddings.extract import Features
+from triptych.methods.method import Method, Teach, Triplets
 from triptych.state.training_state import TrainingState
 
 
 @dataclass
 class BatchStep:
-    """What the method's loss sees of one batch; see ``triptych.methods.method.Step``."""
+    """What the method's loss sees of one batch; see ``triptych.methods.method.Step``.
+
+    ``frozen`` holds the features of all clips in the modalities whose encoders do not learn.
+    """
 
     method: Method
     state: TrainingState
@@ -25,6 +29,8 @@ class BatchStep:
     edge_weights: Mapping[str, Tensor]
     device: torch.device
     smoothing: float
+    triplets: Triplets
+    frozen: Mapping[str, Features] = field(default_factory=dict)
 
     @cached_property
     def features(self) -> dict[str, Tensor]:
@@ -32,6 +38,9 @@ class BatchStep:
         return {name: self._encode(name) for name in self.method.modalities}
 
     def _encode(self, modality: str) -> Tensor:
+        if modality in self.frozen:
+            rows = self.batch.rows.numpy()
+            return torch.from_numpy(self.frozen[modality].values[rows]).to(self.device)
         encoder = self.state.encoders[modality]
         present = self.batch.present[modality]
         if present.all():
@@ -44,13 +53,34 @@ class BatchStep:
 
     def logits(self, edge: Teach) -> Tensor:
         """(clips, k) of the edge's head."""
-        return self.state.heads[edge.head](self.features[edge.student])  # type: ignore[no-any-return]
+        see = self.features.__getitem__
+        if self.method.cluster(edge.cluster).projected:
+            see = self.projections
+        seen = torch.cat([see(name) for name in edge.students], 1)
+        return self.state.heads[edge.head](seen)  # type: ignore[no-any-return]
+
+    def projections(self, modality: str) -> Tensor:
+        """(clips, width) of the method's linear layer behind the encoder."""
+        return self.state.projections[modality](self.features[modality])  # type: ignore[no-any-return]
 
     def labels(self, edge: Teach) -> Tensor:
-        """(clips,), -1 where the student lacks its modality or the teacher has no label."""
+        """(clips,), -1 where a student lacks its modality or the teacher has no label."""
+        labels = self.clusters(edge.cluster)
+        for student in edge.students:
+            labels = labels.masked_fill(~self.present(student), -1)
+        return labels
+
+    def clusters(self, name: str) -> Tensor:
+        """(clips,), -1 where the clip is in no cluster."""
         rows = self.batch.rows.numpy()
-        labels = torch.from_numpy(self.state.assignments[edge.cluster].labels[rows])
-        return labels.masked_fill(~self.batch.present[edge.student], -1).to(self.device)
+        return torch.from_numpy(self.state.assignments[name].labels[rows]).to(self.device)
+
+    def present(self, modality: str) -> Tensor:
+        """(clips,): which clips have the modality."""
+        if modality in self.frozen:
+            known = self.frozen[modality].present[self.batch.rows.numpy()]
+            return torch.from_numpy(known).to(self.device)
+        return self.batch.present[modality].to(self.device)
 
     def weights(self, edge: Teach) -> Tensor:
         """(clips,) balance weights."""
@@ -62,10 +92,7 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
 
     Raises FloatingPointError when a term is not finite; nothing has been updated then.
     """
-    with fabric.autocast():
-        terms = step.method.loss(step)
-    values = {name: float(term.detach()) for name, term in terms.items()}
-    total = torch.stack(list(terms.values())).sum()
+    values, total = terms(step, fabric)
     if not torch.isfinite(total):
         raise FloatingPointError(", ".join(f"{name}={value}" for name, value in values.items()))
     for optimizer in step.state.optimizers.values():
@@ -74,4 +101,15 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
         fabric.backward(total)
         for optimizer in step.state.optimizers.values():
             optimizer.step()
+    for name, bank in step.state.banks.items():
+        bank.put(step.batch.rows, step.features[name], step.batch.present[name])
     return values
+
+
+def terms(step: BatchStep, fabric: Fabric) -> tuple[dict[str, float], Tensor]:
+    """The value of every term of the method's loss, and their sum as a scalar with its graph."""
+    with fabric.autocast():
+        found = step.method.loss(step)
+    return {name: float(term.detach()) for name, term in found.items()}, torch.stack(
+        list(found.values())
+    ).sum()

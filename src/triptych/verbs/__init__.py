@@ -20,9 +20,12 @@ MODULES = {
     "search": "find",
     "evaluate": "find",
     "compare": "compare",
+    "concepts": "look",
+    "filters": "look",
     "fit": "whole",
     "demo": "whole",
     "methods": "declared",
+    "recipes": "declared",
 }
 
 

@@ -13,8 +13,8 @@ Words = Annotated[
     list[str],
     typer.Argument(
         metavar="RECIPE|KEY=VALUE",
-        help="methods or recipe.json files, NAME:key=value;key=value for one of them; then fields "
-        "for all",
+        help="methods, named recipes or recipe.json files, NAME:key=value;key=value for one "
+        "of them; then fields for all",
     ),
 ]
 

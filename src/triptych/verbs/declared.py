@@ -1,8 +1,10 @@
-"""``methods``: the declarations, as a table."""
+"""``methods`` and ``recipes``: the declarations, as tables."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 
 def methods() -> dict[str, Any]:
@@ -21,11 +23,57 @@ def methods() -> dict[str, Any]:
                 {
                     "method": name,
                     "modalities": ", ".join(modalities),
-                    "clusters": "; ".join("+".join(item.of) for item in method.clusters),
+                    "clusters": "; ".join(
+                        "+".join(f"fc({name})" if item.projected else name for name in item.of)
+                        for item in method.clusters
+                    ),
                     "teacher → student": ", ".join(
-                        f"{edge.cluster}→{edge.student}" for edge in method.teaches
+                        f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches
+                    ),
+                    "terms": ", ".join(
+                        ["pseudo-label"]
+                        + [
+                            f"triplet {c.term}, other cluster of {c.apart}"
+                            for c in method.contrasts
+                        ]
                     ),
                     "heads": method.heads,
                 }
             )
     return {"methods": rows}
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="say everything about this one")] = None,
+) -> dict[str, Any]:
+    """The named recipes: a row of a paper's table each, and with NAME its command and cost."""
+    from triptych.recipes.named import every, find
+
+    if name is None:
+        return {"recipes": [_summary(named) for named in every().values()]}
+    from triptych.recipes.cost import reckon
+
+    named = find(name)
+    return {
+        **_summary(named),
+        "about": named.about,
+        "command": named.command(),
+        "cost": "reckoned from the operations of one step, not measured on a GPU",
+        **reckon(named),
+        "settings": named.make().model_dump(mode="json"),
+    }
+
+
+def _summary(named: Any) -> dict[str, Any]:
+    recipe = named.make()
+    return {
+        "recipe": named.name,
+        "method": recipe.method,
+        "modalities": ", ".join(recipe.modalities),
+        "data": named.data,
+        "clips": named.clips,
+        "k": recipe.clustering.k,
+        "frames": recipe.clip.frames * recipe.clip.segments,
+        "published": named.published(),
+        "source": named.source,
+    }

@@ -21,7 +21,9 @@ def pretrain(
     manifest: Annotated[Path, typer.Argument(help="manifest.parquet, from `triptych scan`")],
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="folder of the run")] = Path("run"),
-    recipe: Annotated[Path | None, typer.Option(help="recipe.json to start from")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="a name of `triptych recipes`, or a recipe.json")
+    ] = None,
     cache: Cache = None,
     root: Root = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
@@ -34,12 +36,13 @@ def pretrain(
 
     from triptych import config
     from triptych.manifest.schema import Manifest
+    from triptych.recipes.named import recipe_of
     from triptych.training.pretrain import pretrain as train
     from triptych.training.recipe import Recipe
     from triptych.training.source import open_source
 
     deadline = float("inf") if minutes is None else time.monotonic() + minutes * 60
-    start = config.load(Recipe, recipe) if recipe else Recipe()
+    start = recipe_of(recipe) if recipe else Recipe()
     chosen = config.override(start, overrides or [])
     clips = Manifest.read(manifest, root)
     source = open_source(clips, chosen.clip, cache, workers=workers)

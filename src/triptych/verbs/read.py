@@ -26,12 +26,15 @@ def scan(
     min_caption: Annotated[
         float, typer.Option(help="neighbouring captions are merged up to so many seconds")
     ] = 4.0,
+    whole: Annotated[
+        bool, typer.Option(help="each file one clip, with all its captions; see clip.segments")
+    ] = False,
     workers: Workers = None,
 ) -> dict[str, Any]:
     """Cut the videos of FOLDER into clips and say which files are bad, and why."""
     from triptych.manifest.scan import scan as read
 
-    found = read(folder, out, window=window, min_caption=min_caption, workers=workers)
+    found = read(folder, out, window=window, min_caption=min_caption, whole=whole, workers=workers)
     manifest = found.manifest
     return {
         "manifest": str(out / "manifest.parquet"),

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 MEASURE = ("value", "low", "high")
+SHOWN = 3  # labels and exemplars of a cluster in a table
 SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
 WIDTH = 120
@@ -19,6 +20,12 @@ HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
     ("demo", "search"): "The words of every action looked for",
+    ("concepts", "clusterings"): "Clusterings",
+    ("concepts", "purest"): "Purest clusters",
+    ("concepts", "least_pure"): "Least pure of those that are ranked",
+    ("concepts", "largest"): "Largest clusters",
+    ("concepts", "smallest"): "Smallest of those that are ranked",
+    ("filters", "filters"): "First layers",
 }
 
 
@@ -47,7 +54,8 @@ def table(rows: list[dict[str, Any]]) -> Table:
     out = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-        longest = max((len(_text(row.get(column))) for row in rows), default=0)
+        lines = [line for row in rows for line in _text(row.get(column)).split("\n")]
+        longest = max(map(len, lines), default=0)
         justify: Literal["left", "right"] = "right" if numeric else "left"
         short = longest <= SHORT
         least = max(longest, len(column)) if short else None
@@ -69,7 +77,29 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
         found = dict.fromkeys(column for row in shown for column in row)
         columns = sorted(found, key=LAST.__contains__)
         return [{column: row.get(column) for column in columns} for row in shown]
+    if name == "concepts" and key != "clusterings":
+        return [_concept(row) for row in rows]
+    if name == "filters":
+        return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
+    if name == "recipes":  # the source is in --json, and with the recipe's name
+        return [{key: row[key] for key in row if key not in ("source", "clips")} for row in rows]
     return [_measured(row) for row in rows]
+
+
+def _concept(row: dict[str, Any]) -> dict[str, Any]:
+    """A cluster: its labels with shares and counts, else its words; clips as search takes them."""
+    alike = ("clustering", "rank", "cluster", "size", "videos")
+    shown = {key: row[key] for key in alike}
+    if row["labels"]:
+        shown |= {key: row[key] for key in ("purity", "chance", "entropy")}
+        some = row["labels"][:SHOWN]
+        parts = [f"{one['label']} {one['share']:.2f} ({one['count']})" for one in some]
+        shown["labels"] = "\n".join(parts)
+    else:
+        shown["words"] = ", ".join(row["words"])
+    clips = row["exemplars"][:SHOWN]
+    parts = [f"{clip['path']}#{clip['start']:.1f}-{clip['end']:.1f}" for clip in clips]
+    return {**shown, "exemplars": "\n".join(parts)}
 
 
 def _compared(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 
 from triptych import config
 from triptych.errors import UsageError, UserError
+from triptych.recipes import named
 from triptych.recipes.comparison.plan import Row, base_recipe, plain, plan
 from triptych.training.recipe import Recipe
 
@@ -74,6 +75,24 @@ def test_modalities_are_lists_within_an_axis() -> None:
     assert joint["supervised video+audio"].recipe.modalities == ("video", "audio")
 
 
+def test_other_keys_may_hold_lists_too() -> None:
+    rows = by_name(["xcc"], ["contrast.alpha=0.5,1+0.5", "clip.resize=null,72+96"])
+    row = rows["xcc alpha=1.0+0.5 resize=72+96"]
+    assert row.recipe.contrast.alpha == (1.0, 0.5)
+    assert row.recipe.clip.resize == (72, 96)
+    assert rows["xcc alpha=0.5 resize=None"].recipe.clip.resize is None
+    assert row.random == "random resize=72+96"
+
+
+def test_the_ceiling_learns_though_the_recipe_freezes() -> None:
+    words = ["xdc:modalities=video,text;frozen=text;refresh_on=plateau"]
+    (row,) = [
+        row for row in plan(words, [], vector=VIDEO, supervised=True) if row.of == "supervised"
+    ]
+    assert (row.recipe.frozen, row.recipe.modalities) == ((), ("video",))
+    assert row.recipe.refresh_on == "epochs"
+
+
 def test_a_collection_is_called_by_its_folder_or_file(tmp_path: Path) -> None:
     axis = f"manifest={tmp_path / 'films' / 'manifest.parquet'},{tmp_path / 'news.parquet'}"
     rows = by_name(["sdc"], [axis])
@@ -90,6 +109,8 @@ def test_a_recipe_s_file_gives_the_row_its_name(tmp_path: Path) -> None:
             Path(file).parts[0].removesuffix(".json"),
             recipe,
         )
+    name = next(iter(named.every()))
+    assert base_recipe(name) == (name, named.find(name).make())
     # A path may hold what overrides begin with.
     (tmp_path / "a:b").mkdir()
     config.save(recipe, tmp_path / "a:b" / "x=1.json")
@@ -108,7 +129,7 @@ def test_folders_are_names_that_every_disk_takes() -> None:
     [
         ([], [], "name one or more RECIPEs"),
         (["epochs=3"], [], "name one or more RECIPEs"),
-        (["sdx"], [], "'sdx': neither a method nor .* methods are cdc, mdc, sdc, xdc"),
+        (["sdx"], [], r"'sdx': neither a method,.* did you mean sdc.*methods are cdc, "),
         (["sdc", "sdc"], [], "two rows are called 'sdc'"),
         (["sdc"], ["clusterin.k=4"], "did you mean clustering.k?"),
         (["sdc"], ["k=4"], "'k' is not a key; did you mean clustering.k?.*, clips, manifest"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from triptych.clips.cache import MAX_SECONDS, CachedClips, ClipCache, description
+from triptych.clips.cache import CachedClips, ClipCache, description
 from triptych.errors import UserError
 from triptych.evaluate.labels import join, read_labels
 from triptych.manifest.schema import MODALITIES, Manifest
@@ -148,7 +148,7 @@ def chosen(manifest: Manifest, rows: Rows) -> Manifest:
 def cache_name(manifest: Manifest, clip: Clip) -> str:
     """A folder's name that two caches share just when they would hold the same bytes."""
     spec = spec_of(clip)
-    about = json.dumps(description(manifest, spec, MAX_SECONDS, ("video", "audio")))
+    about = json.dumps(description(manifest, spec))
     digest = hashlib.sha256(about.encode()).hexdigest()[:8]
     return f"{spec.size}px-{spec.frame_rate:g}fps-{spec.sample_rate}hz-{digest}"
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from triptych import config
 from triptych.encoders.build import check_name
 from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 from triptych.methods.method import declare, names
+from triptych.recipes import named
 from triptych.training.recipe import Recipe
 
 Point = Mapping[str, str]  # axis -> value, as written
@@ -27,7 +29,8 @@ AXES_OF_CLIPS = ("clips", "manifest")
 # What the weights before the first step depend on, and what a training with labels depends on.
 OF_RANDOM = ("encoders.", "clip.")
 OF_SUPERVISED = (
-    *OF_RANDOM, "augmentation.", "optimisation.", "epochs", "batch", "precision", "threads",
+    *OF_RANDOM, "augmentation.", "optimisation.", "epochs", "batch", "balance", "precision",
+    "threads",
 )  # fmt: skip
 
 
@@ -111,30 +114,38 @@ def plan(
 def base_recipe(name: str) -> tuple[str, Recipe]:
     """The recipe that a RECIPE names, and what its rows are called.
 
-    A method's name stands for the default recipe with that method; a path for a recipe.json.
+    A method's name stands for the default recipe with that method, before a named recipe's.
     """
     path = Path(name)
     if path.suffix == ".json":
         return (path.parent.name if path.stem == "recipe" else path.stem), config.load(Recipe, path)
     if name in names():
         return name, Recipe(method=name)
-    raise UsageError(
-        f"{name!r}: neither a method nor the path of a recipe.json; methods are "
-        f"{', '.join(names())}"
-    )
+    known = named.every()
+    if name not in known:
+        near = difflib.get_close_matches(name, [*names(), *known], 3)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(
+            f"{name!r}: neither a method, nor a named recipe, nor the path of a recipe.json; {hint}"
+            f"methods are {', '.join(names())}, and `triptych recipes` lists the named ones"
+        )
+    return name, known[name].make()
 
 
 def value_of(recipe: Recipe, key: str) -> Any:
     """What ``recipe`` has for a key with dots; a list as its words joined by +."""
-    value = _field(recipe, key)
-    return "+".join(value) if isinstance(value, tuple) else value
-
-
-def _field(recipe: Recipe, key: str) -> Any:
     value: Any = recipe
     for part in key.split("."):
         value = getattr(value, part)
-    return value
+    return "+".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _is_list(key: str) -> bool:
+    """Whether a key's value is a list, or may be one."""
+    kind: Any = Recipe
+    for part in key.split("."):
+        kind = kind.model_fields[part].annotation
+    return any(get_origin(one) is tuple for one in (kind, *get_args(kind)))
 
 
 def modality(vector: str) -> str | None:
@@ -182,10 +193,9 @@ def _axis(text: str) -> Axis:
 def _at(given: Given, point: Point, vector: str) -> Row:
     """The row of ``given`` at ``point``. Raises UsageError where its recipe cannot be."""
     fields = {key: text for key, text in point.items() if key not in AXES_OF_CLIPS}
-    for key, text in fields.items():
-        if isinstance(_field(given.recipe, key), tuple):
-            fields[key] = text.replace("+", ",")
-    pairs = [f"{key}={text}" for key, text in fields.items()]
+    pairs = [
+        f"{key}={text.replace('+', ',') if _is_list(key) else text}" for key, text in fields.items()
+    ]
     recipe = config.override(given.recipe, pairs).model_copy(update={"seed": 0})
     values = {key: value_of(recipe, key) for key in fields}
     clips = _count(point["clips"]) if "clips" in point else None
@@ -238,8 +248,9 @@ def _supervised(first: Sequence[tuple[Point, Row]], vector: str) -> list[Row]:
         name = _name("supervised", {key: str(value) for key, value in values.items()})
         alone = modality(vector)
         # The encoder that is judged gets all of the steps, and no other any.
-        update = {"method": "supervised"} | ({"modalities": (alone,)} if alone else {})
-        recipe = row.recipe.model_copy(update=update)
+        modalities = (alone,) if alone else row.recipe.modalities
+        changed = {"method": "supervised", "modalities": modalities, "frozen": ()}
+        recipe = row.recipe.model_copy(update={**changed, "refresh_on": "epochs"})
         taught = Row(name, "supervised", "supervised", recipe, values, random=row.random)
         rows.setdefault(name, taught)
     return list(rows.values())

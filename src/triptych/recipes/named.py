@@ -1,0 +1,117 @@
+"""Named recipes: a row of a paper's table each, found by name in the modules of the papers."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triptych import config
+from triptych.errors import UsageError
+from triptych.training.recipe import Recipe
+
+PAPERS = ("alwassel_2020", "rai_2020")
+Make = Callable[[], Recipe]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A recipe with what it was run on and what was published for it.
+
+    ``scores`` are accuracies in percent by data set and protocol: "fc" trains a linear classifier
+    on frozen features, "all" tunes the whole encoder. Empty where no table reports the row.
+    """
+
+    name: str
+    make: Make
+    about: str
+    data: str
+    clips: int
+    scores: dict[str, float]
+    source: str
+
+    def published(self) -> str:
+        """The scores in one line."""
+        return ", ".join(f"{on} {value:g}" for on, value in self.scores.items()) or "none"
+
+    def command(self) -> str:
+        """What trains it, once `triptych scan` has made the manifest."""
+        recipe = self.make()
+        weights = " weights.video=FILE" if recipe.encoders.video.startswith("i3d") else ""
+        if "video" not in recipe.modalities:
+            weights = ""
+        return f"triptych pretrain manifest.parquet --recipe {self.name} --out {self.name}{weights}"
+
+
+def row(
+    data: str, clips: int, source: str, scores: dict[str, float] | None = None
+) -> Callable[[Make], Make]:
+    """Mark a function as a named recipe; its docstring then says command, cost and score too."""
+
+    def mark(make: Make) -> Make:
+        about = inspect.getdoc(make) or ""
+        found = Named(make.__name__, make, about, data, clips, scores or {}, source)
+        make.__dict__["named"] = found
+        make.__doc__ = (
+            f"{about}\n\nCommand: ``{found.command()}``.\n"
+            f"Published: {found.published()} ({source}).\n"
+            f"Cost: `triptych recipes {found.name}` reckons it."
+        )
+        return make
+
+    return mark
+
+
+def rows(
+    values: dict[int, dict[str, float]], data: str, clips: int, source: str
+) -> Callable[[Callable[[int], Recipe]], Callable[[int], Recipe]]:
+    """Mark a function of k as one named recipe for each number of clusters."""
+
+    def mark(make: Callable[[int], Recipe]) -> Callable[[int], Recipe]:
+        found = []
+        for k, scores in values.items():
+
+            def of_k(k: int = k) -> Recipe:
+                return make(k)
+
+            of_k.__name__ = f"{make.__name__}_k{k}"
+            of_k.__doc__ = f"{inspect.getdoc(make)} {k} clusters."
+            found.append(row(data, clips, source, scores)(of_k).__dict__["named"])
+        make.__dict__["family"] = found
+        return make
+
+    return mark
+
+
+def every() -> dict[str, Named]:
+    """All named recipes, in the order in which the papers' modules declare them."""
+    found: dict[str, Named] = {}
+    for paper in PAPERS:
+        module = importlib.import_module(f"triptych.recipes.{paper}")
+        for value in vars(module).values():
+            marks: dict[str, Any] = getattr(value, "__dict__", {})
+            for named in [*marks.get("family", []), *filter(None, [marks.get("named")])]:
+                found[named.name] = named
+    return found
+
+
+def recipe_of(text: str) -> Recipe:
+    """The recipe in the file ``text``, or else the one of that name."""
+    path = Path(text)
+    if path.is_file() or path.suffix == ".json":
+        return config.load(Recipe, path)
+    return find(text).make()
+
+
+def find(name: str) -> Named:
+    """The recipe called ``name``; raises UsageError that names near ones."""
+    known = every()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`triptych recipes` lists the names"
+    raise UsageError(f"recipe {name!r}: neither a file nor a name; {hint}")

@@ -1,0 +1,35 @@
+import pytest
+import torch
+from torch import nn
+
+from triptych.encoders.build import build
+from triptych.encoders.encoder import VideoInput
+from triptych.recipes.cost import Cost, of_encoder, reckon
+from triptych.recipes.named import find
+
+
+def test_a_perceptron_by_hand() -> None:
+    network = nn.Sequential(nn.Linear(10, 20, bias=False), nn.ReLU(), nn.Linear(20, 5, bias=False))
+    found = of_encoder(network, torch.zeros(4, 10))
+    assert found.forward == 2 * (10 * 20 + 20 * 5)
+    # Kept: the input, which the first layer's weights need, and the ReLU's result, used twice.
+    assert found.kept == 10 + 20
+    assert found.parameters == 10 * 20 + 20 * 5
+
+
+def test_r2plus1d_18_has_the_operations_that_torchvision_states() -> None:
+    """40.519 G multiplications with additions for 16 frames of 112 x 112."""
+    encoder = build("r2plus1d_18", "video", VideoInput(16, 15.0, 112), seed=0)
+    found = of_encoder(encoder, torch.zeros(2, 16, 112, 112, 3, dtype=torch.uint8))
+    assert found.forward / 2e9 == pytest.approx(40.519, abs=0.01)
+
+
+def test_costs_of_two_encoders_add_up() -> None:
+    assert Cost(1.0, 2.0, 3) + Cost(10.0, 20.0, 30) == Cost(11.0, 22.0, 33)
+
+
+def test_hours_follow_from_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triptych.recipes.cost.cost", lambda _: Cost(1e12, 1e6, 10**6))
+    found = reckon(find("xdc_coin_64"))  # 974 clips, 100 epochs, new labels every epoch
+    assert found["hours_on_one_gpu"] == pytest.approx(974 * 100 * 4 * 1e12 / 1e14 / 3600)
+    assert found["gibibytes"] == pytest.approx((16 * 1e6 * 2 + 1e6 * 12) / 2**30)
