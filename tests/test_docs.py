@@ -2,12 +2,17 @@
 
 import ast
 import inspect
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.small import Small
 from triptych.verbs import MODULES, verb
 from triptych.verbs.declared import methods
 
@@ -90,7 +95,9 @@ def test_the_page_on_adding_a_method_does_what_it_says(small: Small, tmp_path: P
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "triptych", tmp_path / "src" / "triptych", ignore=ignore)
     (tmp_path / "VIDEOS").symlink_to(small.manifest.root)
-    labels = [f"{path},{'ab'[i % 2]}" for i, path in enumerate(small.files())]
+    labels = [
+        f"{path},{'ab'[i % 2]}" for i, path in enumerate(sorted(set(small.manifest.column("path"))))
+    ]
     (tmp_path / "labels.csv").write_text("\n".join(["path,action", *labels]))
     text = PAGES_BY_NAME["add-a-method.md"].read_text(encoding="utf-8")
     ran = []

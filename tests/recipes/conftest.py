@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import Small, small
-
-__all__ = ["small"]
+from tests.small import Small
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import triptych
-from tests.training.conftest import Small
+from tests.small import Small
 from triptych.atomic import alone
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import FeatureClusters

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.training.conftest import RECIPE, Small
+from tests.small import RECIPE, Small
 from triptych.clips.cache import CachedClips
 from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest

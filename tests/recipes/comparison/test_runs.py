@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.conftest import RECIPE, Small
+from tests.small import RECIPE, Small
 from triptych.errors import UserError
 from triptych.recipes.comparison import runs
 from triptych.recipes.comparison.plan import Row
