@@ -1,7 +1,6 @@
 """Every benchmark that needs no data of the user's: `make bench`.
 
-Those on real clips take a folder: benchmarks.decoding --data, benchmarks.memory, and
-benchmarks.real_data.
+Those on real clips take a folder: benchmarks.decoding --data, and benchmarks.memory.
 """
 
 from __future__ import annotations

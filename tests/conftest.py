@@ -1,9 +1,15 @@
-"""What tests of several folders share: the real media, and a small language model."""
+"""What tests of several folders share: real media, a small collection, a small language model."""
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.small import Small
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +20,14 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared media are not beside this checkout; set TRIPTYCH_DATA to them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """Six narrated demo videos, scanned and cached once for the session."""
+    from tests.small import make_small  # here: torch takes a second to load
+
+    return make_small(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")

@@ -256,6 +256,16 @@ def test_what_is_not_a_number_is_null(capsys: pytest.CaptureFixture[str]) -> Non
     }
 
 
+def test_what_failed_in_part_is_printed_and_ends_with_status_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, out, line = ends(capsys, None, table=[{"row": "sdc"}], failed=["xdc: seed 1: why"])
+    assert status == 1
+    assert json.loads(out)["table"] == [{"row": "sdc"}]
+    assert line.startswith("error: failed in part: xdc: seed 1: why; the same command")
+    assert ends(capsys, None, failed=[])[0] == 0
+
+
 def test_a_result_that_is_no_json_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, line = ends(capsys, None, path=Path("a"))
     assert (status, out) == (1, "")

@@ -2,13 +2,18 @@
 
 import ast
 import inspect
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.small import Small
 from triptych.encoders import build
 from triptych.encoders.encoder import AudioInput
 from triptych.encoders.pixels import NativeClip
@@ -118,3 +123,40 @@ def said_of(native: NativeClip | AudioInput | None) -> str:
         return f"{native.seconds:g} s at {native.sample_rate / 1000:g} kHz"
     rate = f"{native.frame_rate:g}/s" if native.frame_rate else "every frame"
     return f"{native.frames} × {native.size}², {rate}"
+
+
+def test_the_page_on_adding_a_method_does_what_it_says(small: Small, tmp_path: Path) -> None:
+    """In a copy of the project, on six demo videos, with one epoch and one seed."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "triptych", tmp_path / "src" / "triptych", ignore=ignore)
+    (tmp_path / "VIDEOS").symlink_to(small.manifest.root)
+    labels = [
+        f"{path},{'ab'[i % 2]}" for i, path in enumerate(sorted(set(small.manifest.column("path"))))
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,action", *labels]))
+    text = PAGES_BY_NAME["add-a-method.md"].read_text(encoding="utf-8")
+    ran = []
+    for kind, body in BLOCK.findall(text):
+        if kind == "python":
+            path = tmp_path / body.splitlines()[0].removeprefix("# ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body)
+            continue
+        for line in body.replace("\\\n", " ").splitlines():
+            quick = line.replace("epochs=20", "epochs=1 clustering.k=2 batch=16")
+            words = shlex.split(quick.replace("--seeds 3", "--seeds 1"))
+            program = ["-m", "triptych"] if words[0] == "triptych" else words[1:3]
+            rest = words[1:] if words[0] == "triptych" else words[3:]
+            done = subprocess.run(
+                [sys.executable, *program, *rest],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1"},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            ran.append(done.stdout)
+    assert "1 passed" in ran[0]
+    assert "guided" in ran[1]
+    assert "guided" in ran[-1]
+    assert (tmp_path / "guided-run" / "checkpoints" / "last.safetensors").is_file()

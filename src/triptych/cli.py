@@ -115,13 +115,16 @@ def command(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*, json: bool, **values: Any) -> None:
         try:
-            _print(function.__name__, function(**values), json)
+            result = function(**values)
+            _print(function.__name__, result, json)
         except KeyboardInterrupt as stop:
             _stopped(stop)
         except Exception as error:
             if os.environ.get("TRIPTYCH_DEBUG"):
                 raise
             _fail(_line(error), 2 if isinstance(error, UsageError) else 1)
+        if failed := result.get("failed"):
+            _fail(f"failed in part: {'; '.join(failed)}; the same command tries that again", 1)
 
     import typer
 

@@ -55,7 +55,7 @@ def override(config: C, pairs: Sequence[str]) -> C:
         if not equals:
             raise UsageError(f"{pair!r}: expected key=value; keys are {', '.join(known)}")
         if key not in known:
-            raise UsageError(_unknown(key, known))
+            raise UsageError(unknown(key, known))
         _place(values, key.split("."), text)
     return validated(type(config), values, "command line", UsageError)
 
@@ -109,7 +109,8 @@ def _place(values: dict[str, Any], path: Sequence[str], text: str) -> None:
     values[path[-1]] = value
 
 
-def _unknown(key: str, known: Sequence[str]) -> str:
+def unknown(key: str, known: Sequence[str]) -> str:
+    """What is wrong with a key that is none of ``known``, and which it may be."""
     close = difflib.get_close_matches(key, known, 1)
     # The last part alone is what people remember: size for clip.size.
     close = close or [name for name in known if name.rpartition(".")[2] == key][:1]
@@ -120,7 +121,7 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
     key = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        return _unknown(key, keys(kind))
+        return unknown(key, keys(kind))
     found = repr(item["input"])
     if len(found) > LONGEST:
         found = found[:LONGEST] + "…"

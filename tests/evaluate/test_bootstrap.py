@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from triptych.clustering.agreement import nmi
-from triptych.evaluate.bootstrap import agreement, draws_for, paired_difference, share
+from triptych.evaluate.bootstrap import (
+    agreement,
+    around,
+    draws_for,
+    paired_difference,
+    share,
+    spread,
+)
 
 
 def test_three_groups_by_hand() -> None:
@@ -90,3 +97,14 @@ def test_many_groups_get_fewer_draws() -> None:
     assert draws_for(5_000) == 4_000
     assert draws_for(10**6) == 1_000
     assert draws_for(46, 500) == draws_for(10**6, 500) == 500
+
+
+def test_the_same_groups_are_drawn_whatever_is_measured() -> None:
+    groups = np.repeat(np.arange(6), 2)
+    values = np.arange(12.0)
+    value, draws = spread(lambda rows: float(values[rows].mean()), groups, 3, 50)
+    twice = spread(lambda rows: float(2 * values[rows].mean()), groups, 3, 50)
+    assert (value, len(draws)) == (5.5, 50)
+    assert twice[1] == pytest.approx(2 * draws)
+    low, high = np.percentile(draws, [2.5, 97.5]) - draws.mean() + 5.5
+    assert around(value, draws) == pytest.approx((5.5, low, high))

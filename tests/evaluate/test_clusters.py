@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from triptych.errors import UserError
-from triptych.evaluate.clusters import compare
+from triptych.evaluate.clusters import FeatureClusters, bounds, compare
+from triptych.evaluate.evaluator import Examples
 
 
 def test_every_figure_has_an_interval_about_it() -> None:
@@ -72,3 +73,24 @@ def test_intervals_stay_within_what_the_measures_can_be() -> None:
         highest = np.log(2) if measure.metric.startswith("entropy") else 1.0
         assert measure.low <= measure.value <= measure.high <= highest + 1e-12, measure.metric
         assert measure.low >= (-1.0 if measure.metric in ("ami", "ari") else 0.0)
+
+
+def test_features_are_clustered_into_as_many_as_there_are_classes() -> None:
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.arange(3), 20)
+    features = (np.eye(3)[truth] * 10 + random.normal(size=(60, 3))).astype(np.float32)
+    present = np.arange(60) % 10 > 0
+    features[~present] = np.nan
+    examples = Examples(features, present, truth.astype(str), np.arange(60).astype(str))
+    outcome = FeatureClusters(draws=5)(examples, 0)
+    found = {measure.metric: measure for measure in outcome.measures}
+    assert (found["nmi"].value, found["nmi"].n) == (pytest.approx(1), 54)
+    assert (outcome.predictions == "").tolist() == (~present).tolist()
+    assert outcome.protocol["n_without_vector"] == 6
+    assert outcome.protocol["n_clusters"] == outcome.protocol["n_classes"] == 3
+
+
+def test_what_a_measure_can_be() -> None:
+    assert bounds("nmi", 7) == (0, 1)
+    assert bounds("ami", 7) == (-1, 1)
+    assert bounds("entropy", 7) == (0, log(7))

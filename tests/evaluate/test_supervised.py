@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.conftest import RECIPE as SMALL_RECIPE
-from tests.training.conftest import Small
+from tests.small import RECIPE as SMALL_RECIPE
+from tests.small import Small
 from triptych.demo.collection import clip_labels, make_collection
 from triptych.demo.knobs import Knobs
 from triptych.embeddings.embed import embed

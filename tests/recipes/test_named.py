@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import Small
+from tests.small import Small
 from triptych import config
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model

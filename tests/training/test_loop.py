@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from tests.training.conftest import RECIPE, Small
+from tests.small import RECIPE, Small
 from triptych.clips.dataset import ClipLoader
 from triptych.clustering.whiten import Whitening
 from triptych.encoders.text import WordInput

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.conftest import RECIPE, Small
+from tests.small import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipLoader, FileClips, View

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.conftest import RECIPE, Small
+from tests.small import RECIPE, Small
 from triptych import config
 from triptych.encoders.build import build
 from triptych.errors import UsageError, UserError

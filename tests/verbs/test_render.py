@@ -1,4 +1,5 @@
 import math
+import re
 from typing import Any
 
 import pytest
@@ -72,3 +73,37 @@ def test_rows_may_differ_and_empty_tables_say_none(capsys: pytest.CaptureFixture
     lines = shown(capsys, "x", {"t": [{"a": 1}, {"b": ["y", "z"]}]})
     assert lines[0] == ["a", "b"]
     assert lines[2] == ["y,", "z"]
+
+
+def test_a_comparison_shows_seeds_differences_and_what_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figure = {"value": 0.5, "low": 0.25, "high": 0.75, "seeds": 2, "of_each_seed": [0.4, 0.6]}
+    over = {"over_random": 0.1, "over_random_low": -0.05, "over_random_high": 0.25}
+    place = {"probe": "knn", "target": "action"}
+    pace = {"training_seconds": 62.34, "clips_per_second": 96.2}
+    nothing = {"value": None, "low": None, "high": None, "seeds": 1, "failed": "seed 1: collapse"}
+    rows = [
+        {"row": "random", **place, **figure},
+        {"row": "sdc k=4", "clustering.k": 4, **place, **figure, **over, **pace},
+        {"row": "sdc k=8", "clustering.k": 8, **place, **nothing},
+    ]
+    render("compare", {"table": rows})
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert re.split(r" {2,}", head.strip()) == [
+        "row", "probe", "target", "value [95 %]", "of each seed", "over random [95 %]",
+        "training, clips", "failed",
+    ]  # fmt: skip
+    assert [re.split(r" {2,}", line.strip()) for line in lines] == [
+        ["random", "knn", "action", "0.500 [0.250 0.750]", "0.400 0.600"],
+        ["sdc k=4", "knn", "action", "0.500 [0.250 0.750]", "0.400 0.600",
+         "+0.100 [-0.050 +0.250]", "62 s, 96/s"],
+        ["sdc k=8", "knn", "action", "seed 1: collapse"],
+    ]  # fmt: skip
+
+
+def test_figures_are_never_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    wide = {f"column {number}": f"{number:020}" for number in range(12)}
+    render("evaluate", {"table": [wide]})
+    found = capsys.readouterr().out.split()
+    assert all(value in found for value in wide.values())

@@ -71,21 +71,29 @@ def paired_difference(right: ArrayLike, other: ArrayLike, groups: ArrayLike, see
 def agreement(
     statistic: Callable[[NDArray[np.int64]], float], groups: ArrayLike, seed: int, draws: int
 ) -> Interval:
-    """An interval for a measure of two labellings; ``statistic`` takes rows [M], with repeats.
+    """An interval for a measure of two labellings; ``statistic`` takes rows [M], with repeats."""
+    return around(*spread(statistic, groups, seed, draws))
 
-    A row drawn twice agrees with itself, which lifts every such measure in every draw. So the
-    spread of the draws about their own mean is laid around the value.
-    """
+
+def spread(
+    statistic: Callable[[NDArray[np.int64]], float], groups: ArrayLike, seed: int, draws: int
+) -> tuple[float, Numbers]:
+    """``statistic`` of all rows, and of each draw, [draws]; the same draws for the same groups."""
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     rows = np.arange(len(group))
-    value = statistic(rows)
-    found = np.array(
-        [
-            statistic(np.repeat(rows, times[group]))
-            for block in _times(group.max() + 1, seed, draws)
-            for times in block.astype(np.int64)
-        ]
-    )
+    found = [
+        statistic(np.repeat(rows, times[group]))
+        for block in _times(group.max() + 1, seed, draws)
+        for times in block.astype(np.int64)
+    ]
+    return statistic(rows), np.array(found)
+
+
+def around(value: float, found: Numbers) -> Interval:
+    """The spread of the draws ``found`` about their own mean, laid around ``value``.
+
+    A row drawn twice agrees with itself, which lifts every measure of agreement in every draw.
+    """
     low, high = value + np.percentile(found, COVERAGE) - found.mean()
     return Interval(value, float(low), float(high))
 

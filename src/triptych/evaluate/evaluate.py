@@ -56,12 +56,12 @@ def evaluate(
         outcome = compare(clusters, joined.labels, joined.groups, seed)
     else:
         outcome = PROBES[what](examples(table, joined, vector, level), seed)
-    for line in _warnings(outcome):
+    for line in remarks(outcome):
         say(line)
     place = {"vector": vector, "target": file.target, "level": level}
     rows = _rows(outcome, {"row": _name(table, embeddings), "probe": what, **place})
     if out is not None:
-        protocol = _protocol(table, file, joined, embeddings, seed)
+        protocol = provenance(table, file, joined, embeddings, seed)
         name = "/".join((rows[0]["row"], what, *place.values()))
         add_result(out, name, rows, {**place, **protocol, **outcome.protocol})
     return rows
@@ -118,7 +118,8 @@ def _name(table: EmbeddingTable, embeddings: Path) -> str:
     return str(table.info.get("method") or embeddings.stem)
 
 
-def _warnings(outcome: Outcome) -> list[str]:
+def remarks(outcome: Outcome) -> list[str]:
+    """What of an outcome a reader should know, a line each."""
     lines = []
     protocol = outcome.protocol
     if protocol.get("groups_in_both_training_and_test"):
@@ -141,9 +142,10 @@ def _warnings(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _protocol(
+def provenance(
     table: EmbeddingTable, file: LabelFile, joined: Joined, embeddings: Path, seed: int
 ) -> dict[str, Any]:
+    """What was scored against which labels, for the protocol of an evaluation."""
     return {
         "embeddings": embeddings.name,
         "checkpoint": table.info.get("checkpoint"),

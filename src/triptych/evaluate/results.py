@@ -19,7 +19,11 @@ def add_result(path: Path, name: str, rows: list[Row], protocol: dict[str, Any])
     The file is written whole or not at all. Raises UserError where it is something else already.
     """
     results = read_results(path) if path.exists() else {}
-    results[name] = {"rows": rows, "protocol": protocol}
+    write_results(path, {**results, name: {"rows": rows, "protocol": protocol}})
+
+
+def write_results(path: Path, results: dict[str, dict[str, Any]]) -> None:
+    """Write evaluations by name, ``rows`` and ``protocol`` of each, in the place of all before."""
     write_json(path, {"format": FORMAT, "evaluations": results})
 
 

@@ -28,10 +28,14 @@ def train_supervised(
     out: Path,
     source: ClipSource,
     *,
+    resume: bool = False,
     workers: int = 0,
     deadline: float = float("inf"),
 ) -> Pretrained:
-    """Train the encoders of the recipe's modalities on ``labels`` (clips,), "" where unknown."""
+    """Train the encoders of the recipe's modalities on ``labels`` (clips,), "" where unknown.
+
+    ``resume`` goes on with the run in ``out``; that its labels are the same is the caller's care.
+    """
     known = np.array([bool(label) for label in labels])
     names, ids = np.unique(labels[known].astype(str), return_inverse=True)
     if len(names) < 2:
@@ -53,6 +57,7 @@ def train_supervised(
         source,
         method=method,
         given={"label": given},
+        resume=resume,
         workers=workers,
         deadline=deadline,
     )

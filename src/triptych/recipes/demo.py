@@ -14,15 +14,13 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from triptych.clips.dataset import ClipSource
-from triptych.clustering.kmeans import kmeans
-from triptych.clustering.whiten import Whitening
 from triptych.demo.collection import Collection, clip_labels, make_collection, write_clip_labels
 from triptych.demo.knobs import Knobs
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
-from triptych.evaluate.clusters import compare
+from triptych.evaluate.clusters import cluster_features, compare
 from triptych.evaluate.evaluate import evaluate
 from triptych.evaluate.supervised import train_supervised
 from triptych.explore.search import search
@@ -188,8 +186,7 @@ def _score(
     groups = np.concatenate([train.manifest.column("path"), test.manifest.column("path")])
     kept = np.flatnonzero(present & (labels != ""))
     actions = len(set(labels[kept]))
-    units = Whitening.fit(vectors[kept], 64).apply(vectors[kept])
-    clusters = kmeans(units, actions, seed=seed, starts=4).labels
+    clusters = cluster_features(vectors[kept], actions, seed)
     outcome = compare(clusters, labels[kept].astype(str), groups[kept].astype(str), seed)
     measured = next(item for item in outcome.measures if item.metric == "nmi")
     return [*rows, _row(name, "clusters (NMI)", "action", measured._asdict())]

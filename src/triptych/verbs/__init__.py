@@ -19,6 +19,7 @@ MODULES = {
     "cluster": "learn",
     "search": "find",
     "evaluate": "find",
+    "compare": "compare",
     "concepts": "look",
     "filters": "look",
     "fit": "whole",

@@ -14,6 +14,8 @@ SHOWN = 3  # labels and exemplars of a cluster in a table
 SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
 WIDTH = 120
+WIDEST = 1000
+LAST = ("training, clips", "failed")  # columns of `compare`
 HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
@@ -34,7 +36,10 @@ def render(name: str, result: dict[str, Any]) -> None:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             if heading := HEADINGS.get((name, key)):
                 console.print(Text("\n" + heading.format(**result), style="bold"))
-            console.print(table(_rows(name, key, value)))
+            rows = table(_rows(name, key, value))
+            # Short cells do not break: where they need more room, the terminal breaks the line.
+            least = Console(width=WIDEST).measure(rows).minimum
+            Console(width=max(console.width, least)).print(rows)
     for key, value in result.items():
         if isinstance(value, list):
             if not value:
@@ -52,7 +57,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
         lines = [line for row in rows for line in _text(row.get(column)).split("\n")]
         longest = max(map(len, lines), default=0)
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        out.add_column(column, justify=justify, overflow="fold", no_wrap=longest <= SHORT)
+        short = longest <= SHORT
+        least = max(longest, len(column)) if short else None
+        out.add_column(column, justify=justify, overflow="fold", no_wrap=short, min_width=least)
     for row in rows:
         # Text, not str: file names and captions may hold what Rich takes for markup.
         out.add_row(*(Text(_text(row.get(column))) for column in columns))
@@ -65,6 +72,11 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
             {**row, "start": clock(row["start"]), "end": clock(row["end"]), "score": row["score"]}
             for row in rows
         ]
+    if name == "compare":
+        shown = [_compared(row) for row in rows]
+        found = dict.fromkeys(column for row in shown for column in row)
+        columns = sorted(found, key=LAST.__contains__)
+        return [{column: row.get(column) for column in columns} for row in shown]
     if name == "concepts" and key != "clusterings":
         return [_concept(row) for row in rows]
     if name == "filters":
@@ -88,6 +100,24 @@ def _concept(row: dict[str, Any]) -> dict[str, Any]:
     clips = row["exemplars"][:SHOWN]
     parts = [f"{clip['path']}#{clip['start']:.1f}-{clip['end']:.1f}" for clip in clips]
     return {**shown, "exemplars": "\n".join(parts)}
+
+
+def _compared(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `compare`; its place on the axes is in its name."""
+    shown = {key: row[key] for key in ("row", "probe", "target")}
+    if row["value"] is not None:
+        shown["value [95 %]"] = _measured(row)["value [95 %]"]
+    shown["of each seed"] = " ".join(f"{value:.3f}" for value in row.get("of_each_seed", ()))
+    for key in [key for key in row if f"{key}_low" in row]:
+        value, low, high = (row[name] for name in (key, f"{key}_low", f"{key}_high"))
+        heading = f"{key.replace('over_', 'over ')} [95 %]"
+        shown[heading] = f"{value:+.3f} [{low:+.3f} {high:+.3f}]"
+    if "training_seconds" in row:
+        pace = f"{row['clips_per_second']:.0f}/s"
+        shown["training, clips"] = f"{row['training_seconds']:.0f} s, {pace}"
+    if "failed" in row:
+        shown["failed"] = row["failed"]
+    return shown
 
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:

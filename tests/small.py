@@ -1,9 +1,7 @@
-"""A small real collection: six narrated demo videos, scanned and cached once for the session."""
+"""A small real collection: six narrated demo videos, scanned and cached, and a recipe for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from triptych.clips.dataset import ClipSource
 from triptych.demo.collection import make_collection
@@ -31,9 +29,7 @@ class Small:
     cache: Path
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    folder = tmp_path_factory.mktemp("small")
+def make_small(folder: Path) -> Small:
     knobs = Knobs(videos=6, steps=4, step_seconds=2.0, width=64, height=48, frame_rate=10.0)
     collection = make_collection(folder / "collection", knobs, workers=0)
     manifest = scan(collection.videos, folder, min_caption=1.5, workers=1).manifest

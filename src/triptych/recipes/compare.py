@@ -1,0 +1,313 @@
+"""``compare``: recipes along axes and seeds, evaluated, in one table with intervals and a plot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.atomic import alone, write_json
+from triptych.errors import UsageError, UserError
+from triptych.evaluate.bootstrap import COVERAGE
+from triptych.evaluate.labels import join, read_labels
+from triptych.evaluate.results import write_results
+from triptych.explore.intervals import Point, draw
+from triptych.manifest.schema import Manifest
+from triptych.progress import say
+from triptych.recipes.comparison.clips import Collection, HeldOut, held_out
+from triptych.recipes.comparison.plan import Row, plan
+from triptych.recipes.comparison.runs import Labels, Run, embedded
+from triptych.recipes.comparison.scores import Judge, Scores, results
+from triptych.recipes.comparison.table import (
+    AGREEMENTS,
+    STATISTICS,
+    Agreement,
+    figures,
+    probes,
+    write_csv,
+)
+
+Table = list[dict[str, Any]]
+Judged = dict[tuple[str, str], Scores]
+DOUBLING = ("clustering.k", "clips")  # axes that are read in doublings
+
+
+def compare(
+    words: Sequence[str],
+    *,
+    manifest: Path,
+    labels: Path,
+    out: Path,
+    axes: Sequence[str] = (),
+    seeds: int = 3,
+    evaluators: Sequence[str] = ("linear",),
+    targets: Sequence[str] = (),
+    supervised: str | None = None,
+    against: str | None = None,
+    vector: str = "vector_video",
+    level: str = "video",
+    root: Path | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Run, or reuse, every row of the plan for every seed; returns what ``--json`` prints.
+
+    What can be refused is refused before anything is trained. A run that fails costs its own row,
+    which says why; ``failed`` in the result names them.
+    """
+    if seeds < 1:
+        raise UsageError(f"--seeds {seeds}: must be 1 or more")
+    rows = plan(words, axes, vector=vector, supervised=supervised is not None)
+    opponents = _opponents(rows, against)
+    whole = Manifest.read(manifest, root)
+    judge = Judge.make(whole, labels, targets, evaluators, vector, level)
+    with alone(out):
+        work = _Work(rows, seeds, out, judge, whole)
+        work.prepare(labels, supervised, workers)
+        work.run()
+        table = work.table(opponents)
+        failed = [f"{row}: {why}" for row, why in work.failed.items()]
+        _write(out, table, work, judge)
+        plot = _draw(out, rows, table)
+    return {"table": table, "out": str(out), "plot": plot, "failed": failed}
+
+
+def _opponents(rows: Sequence[Row], against: str | None) -> dict[str, dict[str, str]]:
+    """What each row is compared with: name of the difference -> name of the other row."""
+    found: dict[str, dict[str, str]] = {row.name: {} for row in rows}
+    known = {row.name for row in rows}
+    if against and against not in known | {row.of for row in rows}:
+        raise UsageError(f"--against {against!r}: no such row; rows are {', '.join(sorted(known))}")
+    for row in rows:
+        if row.random:
+            found[row.name]["random"] = row.random
+        if against is None:
+            continue
+        # A row's name, or a RECIPE's: then each row meets the one of its own values.
+        same = [other.name for other in rows if other.of == against and other.values == row.values]
+        other = against if against in known else next(iter(same), None)
+        if other and other != row.name:
+            found[row.name][against] = other
+    return found
+
+
+@dataclass
+class _Work:
+    """A comparison in progress."""
+
+    rows: list[Row]
+    seeds: int
+    out: Path
+    judge: Judge
+    whole: Manifest
+    collections: dict[Path | None, Collection] = field(default_factory=dict)
+    runs: dict[tuple[str, int], Run] = field(default_factory=dict)
+    scores: dict[str, dict[int, Judged]] = field(default_factory=dict)  # row -> seed
+    failed: dict[str, str] = field(default_factory=dict)  # row -> why
+
+    def prepare(self, labels: Path, supervised: str | None, workers: int | None) -> None:
+        """Say what is trained on, and refuse what cannot be, before anything is trained."""
+        held = self._held_out(labels)
+        if supervised and not held.clips:
+            raise UsageError(
+                "--supervised: trains on the training part of the labels, and they have no column "
+                "split; add one of train and test"
+            )
+        truth = _labels(self.whole, labels, supervised) if supervised else None
+        for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
+            manifest = Manifest.read(path) if path else self.whole
+            self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
+        for row in self.rows:
+            if row.kind == "random":
+                continue
+            collection = self.collections[row.manifest]
+            if row.kind == "supervised" and truth is not None:
+                _refuse_one_label(truth[collection.may], str(supervised))
+            for needed in (collection, self.collections[None]):
+                needed.reach(row.recipe.clip)
+            for seed in range(self.seeds):
+                collection.check(row, seed)
+                seen = collection.rows(row, seed)
+                known = truth[seen] if truth is not None and row.kind == "supervised" else None
+                folder = self.out / "runs" / row.folder(seed)
+                run = Run(row, seed, folder, collection.manifest, seen, known)
+                run.refuse_another()
+                self.runs[row.name, seed] = run
+
+    def _held_out(self, labels: Path) -> HeldOut:
+        columns = self.judge.columns
+        if "fold" in columns:
+            say("compare: the labels have folds; pretraining sees the clips of all, without labels")
+        if "split" not in columns:
+            return HeldOut()
+        held = held_out(self.whole, labels)
+        count = int(held.of(self.whole).sum())
+        say(f"compare: {count} of {len(self.whole)} clips are of the test part and train nothing")
+        return held
+
+    def run(self) -> None:
+        """Train, embed and score every row of every seed; a failure is noted and passed over."""
+        done = 0
+        for seed in range(self.seeds):
+            for row in (row for row in self.rows if row.kind != "random"):
+                run = self.runs[row.name, seed]
+                done += 1
+                what = {"finished": "reused", "begun": "goes on", "new": "training"}[run.state()]
+                place = f"run {done} of {len(self.runs)}"
+                say(f"compare: {place}: {row.name}, seed {seed}: {what}")
+                self._try(row, seed, partial(self._train, row, run))
+            for row in (row for row in self.rows if row.kind == "random"):
+                self._try(row, seed, partial(self._untrained, row, seed))
+
+    def _try(self, row: Row, seed: int, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            # Whatever it is: hours of other runs are not lost with it.
+            if os.environ.get("TRIPTYCH_DEBUG"):
+                raise
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            why = f"seed {seed}: {kind}{error}".splitlines()[0]
+            say(f"compare: {row.name} failed: {why}")
+            self.failed.setdefault(row.name, why)
+
+    def _train(self, row: Row, run: Run) -> None:
+        if run.state() != "finished":
+            run.train(self.collections[row.manifest].part(run.rows, row.recipe.clip)[1])
+        self._score(row, run.seed, run.folder)
+
+    def _untrained(self, row: Row, seed: int) -> None:
+        run = self.runs[row.start, seed]
+        self._score(row, seed, run.folder / "checkpoints" / "initial.safetensors")
+
+    def _score(self, row: Row, seed: int, weights: Path) -> None:
+        clips, source = self.collections[None].part(self.judge.rows, row.recipe.clip)
+        path = self.out / "runs" / f"{row.folder(seed)}.parquet"
+        table = embedded(weights, row.recipe, clips, source, path)
+        found = self.judge.score(table, seed, self.out / "scores", row.name)
+        self.scores.setdefault(row.name, {})[seed] = found
+
+    def table(self, opponents: Mapping[str, Mapping[str, str]]) -> Table:
+        """The rows of the table; one of which a seed failed has its reason and no figure."""
+        say("compare: intervals")
+        agreements = [Agreement(name) for name in AGREEMENTS]
+        table = []
+        for row in self.rows:
+            others = {
+                name: list(self.scores[other].values())
+                for name, other in opponents[row.name].items()
+                if other not in self.failed
+            }
+            for evaluator, target in self.judge.evaluations():
+                begin = {"row": row.name, **row.values}
+                if row.name in self.failed:
+                    table += [
+                        {**begin, "probe": probe, "target": target, **self._failure(row)}
+                        for probe in probes(evaluator)
+                    ]
+                    continue
+                runs = list(self.scores[row.name].values())
+                for figure in figures(evaluator, target, runs, others, agreements):
+                    table.append({**begin, **figure, **self._pace(row)})
+        return table
+
+    def _failure(self, row: Row) -> dict[str, Any]:
+        nothing = dict.fromkeys(("value", "low", "high"))
+        done = len(self.scores.get(row.name, {}))
+        return {**nothing, "seeds": done, "failed": self.failed[row.name]}
+
+    def _pace(self, row: Row) -> dict[str, float]:
+        if row.kind == "random":
+            return {}
+        paces = [self.runs[row.name, seed].pace() for seed in range(self.seeds)]
+        seconds, rate = np.mean(paces, axis=0)
+        return {
+            "training_seconds": round(float(seconds), 1),
+            "clips_per_second": round(float(rate), 1),
+        }
+
+
+def _labels(manifest: Manifest, labels: Path, target: str) -> Labels:
+    """The label of every clip, (clips,), "" where there is none."""
+    ids, paths = manifest.column("clip_id"), manifest.column("path")
+    joined = join(read_labels(labels, target), list(ids), list(paths), manifest.root)
+    found = np.full(len(manifest), "", object)
+    found[joined.rows] = joined.labels
+    return found
+
+
+def _refuse_one_label(labels: Labels, target: str) -> None:
+    found = sorted(set(labels) - {""})
+    if len(found) < 2:
+        raise UserError(
+            f"--supervised {target}: the training part has {len(found)} different labels "
+            f"({', '.join(found)}), needs at least 2"
+        )
+
+
+def _collection(
+    path: Path | None, manifest: Manifest, held: HeldOut, cache: Path, workers: int | None
+) -> Collection:
+    may = np.flatnonzero(~held.of(manifest))
+    if not len(may):
+        where = path or "the collection"
+        raise UserError(f"{where}: every clip is of the test part, so nothing is left to train on")
+    return Collection(manifest, may, cache, workers)
+
+
+def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
+    """results.json, table.json and table.csv."""
+    evaluations: dict[str, dict[str, Any]] = {}
+    for row, seeds in work.scores.items():
+        for seed, found in seeds.items():
+            evaluations |= results(row, seed, found)
+    write_results(out / "results.json", evaluations)
+    split = "split" in judge.columns
+    protocol = {
+        **STATISTICS,
+        "interval": f"percentiles {COVERAGE[0]} and {COVERAGE[1]}",
+        "seeds": list(range(work.seeds)),
+        "vector": judge.vector,
+        "level": judge.level,
+        "pretraining": (
+            "without the test part of the labels" if split else "on all clips, without labels"
+        ),
+        "random": "weights before the first step of the first RECIPE's run of the same seed",
+        "recipes": {row.name: row.recipe.model_dump(mode="json") for row in work.rows},
+    }
+    write_json(out / "table.json", {"table": table, "protocol": protocol})
+    write_csv(out / "table.csv", table)
+
+
+def _draw(out: Path, rows: Sequence[Row], table: Table) -> str | None:
+    """plot.png and plot.svg, or None where no row has a figure."""
+    axis = _numeric_axis(rows)
+    by_name = {row.name: row for row in rows}
+    panels: dict[str, list[Point]] = {}
+    for line in table:
+        if line["value"] is None:
+            continue
+        row = by_name[line["row"]]
+        figure = line["value"], line["low"], line["high"]
+        point = Point(row.name, *figure)
+        if axis and axis in row.values:
+            point = Point(row.name, *figure, row.without(axis), row.values[axis])
+        panels.setdefault(f"{line['target']}, {line['probe']}", []).append(point)
+    if not panels:
+        return None
+    draw(panels, out / "plot", axis=axis, doubling=axis in DOUBLING)
+    return str(out / "plot.png")
+
+
+def _numeric_axis(rows: Sequence[Row]) -> str | None:
+    """The first axis of numbers with two values or more: it lies across the plot."""
+    for key in next(row for row in rows if row.kind == "method").values:
+        found = {row.values[key] for row in rows if key in row.values}
+        numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in found)
+        if numbers and len(found) > 1:
+            return key
+    return None

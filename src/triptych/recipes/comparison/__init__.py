@@ -1,0 +1,1 @@
+"""The parts of ``compare``: plan, clips, runs, scores, table."""
