@@ -60,8 +60,24 @@ def recipes(
         "command": named.command(),
         "cost": "reckoned from the operations of one step, not measured on a GPU",
         **reckon(named),
-        "settings": named.make().model_dump(mode="json"),
+        "settings": " ".join(_differences(named.make())),
     }
+
+
+def _differences(recipe: Any) -> list[str]:
+    """What sets a recipe apart from the default, as it is written on the command line."""
+    from triptych.config import keys
+
+    plain, default = recipe.model_dump(mode="json"), type(recipe)().model_dump(mode="json")
+    found = []
+    for key in keys(type(recipe)):
+        value, usual = plain, default
+        for part in key.split("."):
+            value, usual = value[part], usual[part]
+        if value != usual:
+            listed = isinstance(value, list)
+            found.append(f"{key}={','.join(map(str, value)) if listed else value}")
+    return found
 
 
 def _summary(named: Any) -> dict[str, Any]:
