@@ -4,8 +4,8 @@ from torch import nn
 
 from triptych.encoders.build import build
 from triptych.encoders.encoder import VideoInput
-from triptych.recipes.cost import Cost, of_encoder, reckon
-from triptych.recipes.named import find
+from triptych.recipes.cost import COUNTED, Cost, cost, of_encoder, reckon, step_of
+from triptych.recipes.named import every, find
 
 
 def test_a_perceptron_by_hand() -> None:
@@ -20,7 +20,8 @@ def test_a_perceptron_by_hand() -> None:
 def test_r2plus1d_18_has_the_operations_that_torchvision_states() -> None:
     """40.519 G multiplications with additions for 16 frames of 112 x 112."""
     encoder = build("r2plus1d_18", "video", VideoInput(16, 15.0, 112), seed=0)
-    found = of_encoder(encoder, torch.zeros(2, 16, 112, 112, 3, dtype=torch.uint8))
+    clips = torch.zeros(2, 16, 112, 112, 3, dtype=torch.uint8)
+    found = of_encoder(encoder.to("meta"), clips.to("meta"))
     assert found.forward / 2e9 == pytest.approx(40.519, abs=0.01)
 
 
@@ -29,7 +30,13 @@ def test_costs_of_two_encoders_add_up() -> None:
 
 
 def test_hours_follow_from_operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triptych.recipes.cost.cost", lambda _: Cost(1e12, 1e6, 10**6))
-    found = reckon(find("xdc_coin_64"))  # 974 clips, 100 epochs, new labels every epoch
+    recipe = find("xdc_coin_64").make()
+    monkeypatch.setitem(COUNTED, step_of(recipe), Cost(1e12, 1e6, 10**6))
+    found = reckon(recipe, 974)  # 100 epochs, new labels every epoch
     assert found["hours_on_one_gpu"] == pytest.approx(974 * 100 * 4 * 1e12 / 1e14 / 3600)
     assert found["gibibytes"] == pytest.approx((16 * 1e6 * 2 + 1e6 * 12) / 2**30)
+
+
+def test_every_named_recipe_s_step_costs_what_was_counted() -> None:
+    steps = {step_of(named.make()): named.make() for named in every().values()}
+    assert {step: cost(recipe) for step, recipe in steps.items()} == COUNTED

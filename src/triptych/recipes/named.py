@@ -12,6 +12,7 @@ from typing import Any
 
 from triptych import config
 from triptych.errors import UsageError
+from triptych.recipes.cost import reckon
 from triptych.training.recipe import Recipe
 
 PAPERS = ("alwassel_2020", "rai_2020")
@@ -38,6 +39,14 @@ class Named:
         """The scores in one line."""
         return ", ".join(f"{on} {value:g}" for on, value in self.scores.items()) or "none"
 
+    def cost(self) -> str:
+        """Hours and memory on one GPU, in one line."""
+        found = reckon(self.make(), self.clips)
+        return (
+            f"about {found['hours_on_one_gpu']:.2g} hours and {found['gibibytes']:.2g} GiB on one "
+            "GPU, reckoned from the operations of one step, not measured"
+        )
+
     def command(self) -> str:
         """What trains it, once `triptych scan` has made the manifest."""
         recipe = self.make()
@@ -58,8 +67,7 @@ def row(
         make.__dict__["named"] = found
         make.__doc__ = (
             f"{about}\n\nCommand: ``{found.command()}``.\n"
-            f"Published: {found.published()} ({source}).\n"
-            f"Cost: `triptych recipes {found.name}` reckons it."
+            f"Cost: {found.cost()}.\nPublished: {found.published()} ({source})."
         )
         return make
 

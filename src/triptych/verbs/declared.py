@@ -58,8 +58,8 @@ def recipes(
         **_summary(named),
         "about": named.about,
         "command": named.command(),
-        "cost": "reckoned from the operations of one step, not measured on a GPU",
-        **reckon(named),
+        "cost": named.cost(),
+        **reckon(named.make(), named.clips),
         "settings": " ".join(_differences(named.make())),
     }
 
@@ -81,6 +81,8 @@ def _differences(recipe: Any) -> list[str]:
 
 
 def _summary(named: Any) -> dict[str, Any]:
+    from triptych.recipes.cost import reckon
+
     recipe = named.make()
     return {
         "recipe": named.name,
@@ -90,6 +92,7 @@ def _summary(named: Any) -> dict[str, Any]:
         "clips": named.clips,
         "k": recipe.clustering.k,
         "frames": recipe.clip.frames * recipe.clip.segments,
+        "hours_on_one_gpu": float(f"{reckon(recipe, named.clips)['hours_on_one_gpu']:.2g}"),
         "published": named.published(),
         "source": named.source,
     }
