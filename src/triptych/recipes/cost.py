@@ -36,30 +36,43 @@ class Cost:
         )
 
 
+# RoBERTa-large reads 512 subwords: two operations for each of the 303 M weights of its layers
+# (Kaplan et al., 2020, table 1) and its attention; of each of 24 layers autograd keeps, in numbers
+# of two bytes, 512 * 1024 * (34 + 5 * 16 * 512 / 1024) / 2 (Korthikanti et al., 2022, equation 2).
+ROBERTA = Cost(
+    forward=512 * (2 * 303e6 + 2 * 2 * 24 * 512 * 1024),
+    kept=24 * 512 * 1024 * (34 + 5 * 16 * 512 / 1024) / 2,
+    parameters=355_000_000,
+)
+
 # What ``cost`` gives for the steps of the named recipes, whose docstrings are made of it.
 COUNTED = {
     "r2plus1d_18_xdc 8x112, audio_resnet_18 2s": Cost(42198084816.0, 66141898.0, 44335881),
     "r2plus1d_18_xdc 32x112, audio_resnet_18 2s": Cost(166686396624.0, 253571602.0, 44335881),
     "i3d 16x112": Cost(13965101056.0, 18008807.0, 12287264),
     "i3d 64x112": Cost(55860404224.0, 71126711.0, 12287264),
-    "i3d_released 64x112": Cost(55860404224.0, 71126711.0, 12287264),
-    "words": Cost(0.0, 0.0, 0),
+    "i3d 64x112, bag_of_words": Cost(55860404224.0, 71126711.0, 12287264),
+    "i3d_released 64x112, bag_of_words": Cost(55860404224.0, 71126711.0, 12287264),
+    "bag_of_words": Cost(0.0, 0.0, 0),
+    "roberta": ROBERTA,
 }
 
 
 def step_of(recipe: Recipe) -> str:
-    """What a step's cost depends on: the encoders of pictures and sound, and their clips."""
+    """What a step's cost depends on: the encoders and their clips."""
     clip, parts = recipe.clip, []
     if "video" in recipe.modalities:
         frames = clip.frames * clip.segments
         parts.append(f"{recipe.encoders.video} {frames}x{clip.size}")
     if "audio" in recipe.modalities:
         parts.append(f"{recipe.encoders.audio} {clip.audio_input().seconds:g}s")
-    return ", ".join(parts) or "words"
+    if "text" in recipe.modalities:
+        parts.append(recipe.encoders.text)
+    return ", ".join(parts)
 
 
 def cost(recipe: Recipe) -> Cost:
-    """Of the recipe's encoders of pictures and sound; words cost next to nothing beside them.
+    """Of the recipe's encoders; a bag of words costs next to nothing beside the others.
 
     A forward pass is made for this, of pictures in shapes alone. Operations are counted by torch's
     counter, a multiplication with its addition as two.
@@ -70,6 +83,8 @@ def cost(recipe: Recipe) -> Cost:
         "audio": clip.audio_input(),
     }
     total = Cost(0.0, 0.0, 0)
+    if "text" in recipe.modalities and recipe.encoders.text == "roberta":
+        total += ROBERTA
     for name in recipe.modalities:
         if name != "text":
             encoder = build.build(getattr(recipe.encoders, name), name, inputs[name], seed=0)
