@@ -7,6 +7,7 @@ import pytest
 
 from tests.small import RECIPE, Small
 from triptych.errors import UserError
+from triptych.explore.taught import Taught
 from triptych.recipes.comparison import runs
 from triptych.recipes.comparison.plan import Row
 from triptych.recipes.comparison.runs import Run, embedded
@@ -50,6 +51,12 @@ def test_a_finished_run_is_known_by_its_weights(small: Small, trained: Run, tmp_
     other = json.loads(copy.record.read_text()) | {"weights": "0" * 64}
     copy.record.write_text(json.dumps(other))
     assert copy.state() == "begun"
+
+
+def test_a_run_can_be_looked_into_by_itself(trained: Run) -> None:
+    taught = Taught.read(trained.folder)
+    assert taught.manifest.digest == trained.clips.digest
+    assert taught.assignments.keys() == {"video"}
 
 
 def test_pace_is_that_of_the_metrics(trained: Run) -> None:

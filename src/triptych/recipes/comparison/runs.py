@@ -112,6 +112,7 @@ class Run:
     def train(self, source: ClipSource) -> None:
         """Train to the end, from where the run stopped if it had begun."""
         write_json(self.record, self.identity())
+        self.clips.write(self.folder / "manifest.parquet")  # so that the run can be looked into
         if self.labels is None:
             done = pretrain(self.clips, self.recipe, self.folder, source, resume=True)
         else:
