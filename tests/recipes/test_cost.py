@@ -30,6 +30,15 @@ def test_costs_of_two_encoders_add_up() -> None:
 
 def test_hours_follow_from_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triptych.recipes.cost.cost", lambda _: Cost(1e12, 1e6, 10**6))
-    found = reckon(find("xdc_coin_64"))  # 974 clips, 100 epochs, new labels every epoch
-    assert found["hours_on_one_gpu"] == pytest.approx(974 * 100 * 4 * 1e12 / 1e14 / 3600)
+    # 974 clips, 100 epochs, new labels before each and once more to judge the last weights.
+    found = reckon(find("xdc_coin_64"))
+    passes = 100 * 3 + 101
+    assert found["hours_on_one_gpu"] == pytest.approx(974 * passes * 1e12 / 1e14 / 3600)
+    # 2 epochs until a plateau, taken to be one round, and the clustering that judges it.
+    found_2 = reckon(find("xdc_ig_random"))
+    assert found_2["hours_on_one_gpu"] == pytest.approx(65e6 * (2 * 3 + 2) * 1e12 / 1e14 / 3600)
     assert found["gibibytes"] == pytest.approx((16 * 1e6 * 2 + 1e6 * 12) / 2**30)
+
+
+def test_a_language_model_is_not_reckoned_as_nothing() -> None:
+    assert reckon(find("smc_coin_roberta")) == {}

@@ -81,13 +81,16 @@ def of_encoder(encoder: nn.Module, clips: Tensor) -> Cost:
 def reckon(named: Named) -> dict[str, float]:
     """Hours and memory on one GPU, and what they follow from.
 
-    A clip of training costs three forward passes, and one more at each clustering; where labels
-    stay until a plateau, every second epoch is taken to end in one.
+    A clip of training costs three forward passes, and one more at each clustering, of which the
+    last only judges the weights; where labels stay until a plateau, every second epoch is taken to
+    end in one. Empty for a language model, which would have to be fetched to be counted.
     """
     recipe = named.make()
+    if "text" in recipe.modalities and recipe.encoders.text != "bag_of_words":
+        return {}
     found = cost(recipe)
     every = 2 if recipe.refresh_on == "plateau" else recipe.refresh_every
-    passes = recipe.epochs * (3 + 1 / every)
+    passes = 3 * recipe.epochs + -(-recipe.epochs // every) + 1
     operations = named.clips * passes * found.forward
     memory = recipe.batch * found.kept * BYTES
     memory += found.parameters * STATE[recipe.optimisation.optimizer]

@@ -54,12 +54,15 @@ def recipes(
     from triptych.recipes.cost import reckon
 
     named = find(name)
+    reckoned = reckon(named)
     return {
         **_summary(named),
         "about": named.about,
         "command": named.command(),
-        "cost": "reckoned from the operations of one step, not measured on a GPU",
-        **reckon(named),
+        "cost": "reckoned from the operations of one step, not measured on a GPU"
+        if reckoned
+        else "not reckoned: a language model would have to be fetched to count its operations",
+        **reckoned,
         "settings": " ".join(_differences(named.make())),
     }
 
