@@ -90,6 +90,7 @@ def shares(epochs: int) -> list[dict[str, object]]:
                         method=method,
                         modalities=("video", "audio"),
                         clustering=Clustering(k=32, features=kind),
+                        balance="none" if kind == "trained" else "teacher",
                         epochs=epochs,
                         refresh_every=every,
                     )

@@ -47,6 +47,18 @@ def test_equation_4_by_hand() -> None:
     assert terms["video~text"].item() == pytest.approx(0.75 * (0.0 + 2.0) / 2)
 
 
+def test_a_clip_without_the_anchor_is_in_no_pair() -> None:
+    """Its words stay in their cluster; its projection of nothing must not be drawn to them."""
+
+    class Blind(Given):
+        def present(self, modality: str) -> Tensor:
+            return torch.tensor([True, modality == "text", False])
+
+    method = declare("xcc", ("video", "text"))
+    terms = method.loss(Blind(method, alpha=0.25))
+    assert terms["video~text"].item() == 0  # clip 0 is left alone, without a negative
+
+
 def test_words_teach_nobody_and_choose_the_negatives() -> None:
     method = declare("xcc", ("video", "audio", "text"))
     assert method.teaches == (Teach("video", "video"),)

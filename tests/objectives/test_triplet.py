@@ -74,11 +74,12 @@ def test_one_cluster_has_no_negatives_and_no_gradient() -> None:
     assert not found.requires_grad
 
 
-def test_both_modalities_get_a_gradient() -> None:
-    torch.manual_seed(0)
-    anchors, others = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
-    triplet(anchors, others, CLUSTERS, margin=2.0).backward()
+def test_anchor_positive_and_negative_get_their_gradients() -> None:
+    # By hand: (a - p)^2 - (a - n)^2 has the derivatives 2 (n - p), -2 (a - p) and 2 (a - n).
+    # Clip 0: a 0, p 1, n 4; clip 1: a 10, p 4, n 1; each counts half.
+    anchors, others = ANCHORS[:2].clone().requires_grad_(), OTHERS[:2].clone().requires_grad_()
+    triplet(anchors, others, torch.tensor([0, 1]), margin=50.0, unit=False).backward()
     assert anchors.grad is not None
     assert others.grad is not None
-    assert anchors.grad.abs().sum() > 0
-    assert others.grad.abs().sum() > 0
+    assert anchors.grad.flatten().tolist() == [3.0, -3.0]
+    assert others.grad.flatten().tolist() == [(2 + 18) / 2, (-12 - 8) / 2]

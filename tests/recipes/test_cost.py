@@ -32,9 +32,16 @@ def test_costs_of_two_encoders_add_up() -> None:
 def test_hours_follow_from_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = find("xdc_coin_64").make()
     monkeypatch.setitem(COUNTED, step_of(recipe), Cost(1e12, 1e6, 10**6))
-    found = reckon(recipe, 974)  # 100 epochs, new labels every epoch
-    assert found["hours_on_one_gpu"] == pytest.approx(974 * 100 * 4 * 1e12 / 1e14 / 3600)
+    # 974 clips, 100 epochs, new labels before each and once more to judge the last weights.
+    found = reckon(recipe, 974)
+    passes = 100 * 3 + 101
+    assert found["hours_on_one_gpu"] == pytest.approx(974 * passes * 1e12 / 1e14 / 3600)
     assert found["gibibytes"] == pytest.approx((16 * 1e6 * 2 + 1e6 * 12) / 2**30)
+    # 2 epochs until a plateau, taken to be one round, and the clustering that judges it.
+    plateau = find("xdc_ig_random").make()
+    monkeypatch.setitem(COUNTED, step_of(plateau), Cost(1e12, 1e6, 10**6))
+    hours = reckon(plateau, 65_000_000)["hours_on_one_gpu"]
+    assert hours == pytest.approx(65e6 * (2 * 3 + 2) * 1e12 / 1e14 / 3600)
 
 
 def test_every_named_recipe_s_step_costs_what_was_counted() -> None:

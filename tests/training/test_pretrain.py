@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from tests.small import RECIPE, Small
 from triptych.atomic import alone
@@ -25,8 +26,10 @@ from triptych.errors import UserError
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import declare, names
+from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.training import loop, refresh
+from triptych.training.held_back import held_back
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import (
@@ -140,28 +143,31 @@ def test_killed_and_resumed_ends_in_the_same_bits(
     assert untimed[0] == untimed[1]
 
 
-CONTRASTED = RECIPE.model_copy(
+BANKED = RECIPE.model_copy(
     update={
         "method": "xcc",
-        "refresh_on": "plateau",
-        "held_back": 0.3,
         "frozen": ("audio",),
+        "balance": "none",
         "clustering": Clustering(k=4, starts=1, components=8, features="trained"),
         "contrast": Contrastive(alpha=(0.0, 0.5)),
     }
 )
+PLATEAU = RECIPE.model_copy(update={"method": "jdc", "refresh_on": "plateau", "held_back": 0.3})
 
 
+@pytest.mark.parametrize("recipe", [BANKED, PLATEAU], ids=["banked", "plateau"])
 def test_banks_projections_and_held_back_losses_survive_a_kill(
-    saved: Path, small: Small, tmp_path: Path
+    saved: Path, small: Small, tmp_path: Path, recipe: Recipe
 ) -> None:
-    die(saved, small, tmp_path / "whole", CONTRASTED, [])
-    die(saved, small, tmp_path / "killed", CONTRASTED, [("step", 4), ("step", 3), ("save", 2)])
+    Recipe.model_validate(recipe.model_dump())
+    kills = [("step", 1), ("step", 4), ("step", 3), ("save", 2)]
+    die(saved, small, tmp_path / "whole", recipe, [])
+    die(saved, small, tmp_path / "killed", recipe, kills)
     assert same_bits(tmp_path / "whole", tmp_path / "killed", ("last", "initial"))
     rows = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "killed")]
     losses = [[row.get("held_back_loss") for row in found] for found in rows]
     assert losses[0] == losses[1]
-    assert losses[0][0] is not None
+    assert (losses[0][0] is not None) == (recipe is PLATEAU)
 
 
 def test_a_frozen_encoder_does_not_change_by_one_bit_and_the_others_do(
@@ -236,9 +242,31 @@ def test_labels_stay_until_the_loss_on_held_back_clips_stops_falling(
     assert sum(expected) < len(expected)
 
 
+def test_the_loss_on_held_back_clips_is_the_plain_mean_in_evaluation_mode(
+    small: Small, tmp_path: Path
+) -> None:
+    """By hand from the checkpoint: no dropout, no weights, no clip that was trained on."""
+    changed = {"refresh_on": "plateau", "held_back": 0.3, "method": "sdc", "modalities": ("text",)}
+    recipe = RECIPE.model_copy(update={**changed, "epochs": 1})
+    pretrain(small.manifest, recipe, tmp_path, small.source)
+    model = Model.load(tmp_path / "checkpoints" / "last.safetensors")
+    paths = small.manifest.column("path")
+    rows = np.flatnonzero(held_back(paths, 0.3, derive(recipe.seed, "held back")))
+    features, _ = embed(small.manifest, model, small.source).vectors("vector_text")
+    weight, bias = model.heads["text_teaches_text"]
+    logits = torch.from_numpy(features @ weight.T + bias).double()
+    labels = torch.from_numpy(model.assignments["text"].labels)
+    # A clip without words has no loss and counts in the mean, as in training.
+    sums = F.cross_entropy(logits[rows], labels[rows], ignore_index=-1, reduction="sum")
+    expected = sums.item() / len(rows)
+    found = read_metrics(tmp_path / "metrics.jsonl")[0]["held_back_loss"]
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 def test_what_a_run_leaves_can_be_read(unbroken: Path, small: Small) -> None:
     rows = read_metrics(unbroken / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert all(row["new_clusters"] for row in rows), "refresh_every=1"
     assert all(0 <= row["data_wait"] <= 1 for row in rows[:3])
     assert "loss" not in rows[3]  # the clustering that judges the last weights
     labels = pq.read_table(unbroken / "assignments" / "epoch_0002.parquet")
@@ -253,6 +281,7 @@ def test_training_lowers_the_loss_on_labels_that_stay(small: Small, tmp_path: Pa
     changed = {"epochs": 12, "refresh_every": 12, "augmentation": NO_AUGMENTATION}
     pretrain(small.manifest, RECIPE.model_copy(update=changed), tmp_path, small.source)
     rows = read_metrics(tmp_path / "metrics.jsonl")[:-1]
+    assert [row["new_clusters"] for row in rows] == [True] + [False] * 11
     losses = [sum(row["loss"].values()) for row in rows]
     assert losses[-1] < 0.7 * losses[0]
 
@@ -267,6 +296,12 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
     terms = {edge.head for edge in method.teaches} | {pair.term for pair in method.contrasts}
     assert loss.keys() == terms
+    # Projections learn with the encoders.
+    before, after = (
+        checkpoint.part(tensors(tmp_path, file), "projections") for file in ("initial", "last")
+    )
+    assert len(after) == 2 * len(recipe.modalities) * (name in ("jdc", "xcc"))
+    assert all(not torch.equal(before[key], after[key]) for key in after)
     assert all(0 < value < 10 for value in loss.values())
     model = Model.load(done.checkpoint)
     assert model.meets == (name not in ("sdc", "jdc"))

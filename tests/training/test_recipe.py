@@ -45,3 +45,11 @@ def test_alpha_is_one_number_or_one_an_epoch_and_the_last_stays() -> None:
     for wrong in ("contrast.alpha=0,2", "contrast.alpha=[]", "contrast.margin=0"):
         with pytest.raises(UsageError, match=r"contrast\.(alpha|margin)"):
             config.override(Recipe(), [wrong])
+
+
+def test_features_of_training_need_steps_that_visit_every_clip() -> None:
+    wanted = ["clustering.features=trained", "balance=none"]
+    assert config.override(Recipe(), wanted).clustering.features == "trained"
+    for pairs in (wanted[:1], [*wanted, "refresh_on=plateau"], [wanted[0], "balance=own"]):
+        with pytest.raises(UsageError, match="visit every clip: set balance=none and refresh_on"):
+            config.override(Recipe(), pairs)

@@ -6,10 +6,13 @@ from torch import nn
 from triptych.embeddings.extract import Features
 from triptych.errors import UserError
 from triptych.methods.method import Cluster, declare
-from triptych.state.training_state import TrainingState
+from triptych.state.feature_bank import FeatureBank
+from triptych.state.training_state import TrainingState, new_projections
 from triptych.training import optimizer
 from triptych.training.recipe import Clustering, Recipe
-from triptych.training.refresh import cluster_features, install, joined
+from triptych.training.refresh import cluster_features, install, joined, project
+
+DIMS = {"video": 6, "audio": 5}
 
 
 class Toy(nn.Module):
@@ -62,6 +65,37 @@ def test_joined_features_weigh_modalities_alike_whatever_their_scale() -> None:
     assert np.allclose(joined(both, given)[0], joined(both, loud)[0], atol=1e-6)
 
 
+def test_jdc_clusters_what_its_projections_make_of_the_features() -> None:
+    """The features of both modalities are one blob; only the projections have groups."""
+    everywhere = np.arange(90) > 0
+    draw = np.random.default_rng(3)
+    values = {name: draw.normal(size=(90, dim)).astype(np.float32) for name, dim in DIMS.items()}
+    layers = new_projections(DIMS, 2, seed=0)
+    given = {
+        name: Features(part * everywhere[:, None], everywhere) for name, part in values.items()
+    }
+    projected = project(layers, given, torch.device("cpu"))
+    for name, part in projected.items():
+        weight, bias = (p.detach().numpy() for p in (layers[name].weight, layers[name].bias))
+        np.testing.assert_allclose(part.values[1:], values[name][1:] @ weight.T + bias, atol=1e-5)
+        assert not part.values[0].any()  # not even the bias of a clip that has nothing
+        assert (part.present == everywhere).all()
+    groups = np.arange(90) % 3
+    angles = {name: groups * 2 * np.pi / 3 + turn for name, turn in (("video", 0), ("audio", 1))}
+    seen = {
+        name: Features(np.stack([np.cos(at), np.sin(at)], 1).astype(np.float32) * 5, everywhere)
+        for name, at in angles.items()
+    }
+    for part in seen.values():
+        part.values[:] += draw.normal(scale=0.05, size=(90, 2))
+    method = declare("jdc", ("video", "audio"))
+    recipe = Clustering(k=3, whiten=False)
+    found, _ = cluster_features(method, given, recipe, 0, seen)
+    labels = found["joint"].labels
+    assert labels[0] == -1
+    assert len(set(zip(labels[1:].tolist(), groups[1:].tolist(), strict=True))) == 3
+
+
 def test_fewer_clips_than_clusters_is_refused_in_a_sentence() -> None:
     present = np.arange(90) < 3
     with pytest.raises(UserError, match=r"clustering of audio: 3 clips .* clustering.k=4; set"):
@@ -78,7 +112,13 @@ def test_a_refresh_gives_new_heads_that_their_optimiser_knows() -> None:
         encoders, nn.ModuleDict(), {"encoders": optimizer.build(encoders.parameters(), 1, rates)}
     )
     found, _ = cluster_features(method, features(), recipe.clustering, 0)
+    bank = state.banks["video"] = FeatureBank(90, 6)
+    bank.known[:] = True
+    state.held_back = [1.0, 2.0]
     install(state, method, found, recipe, torch.device("cpu"))
+    # Features and losses under the old labels say nothing of the new ones.
+    assert not bank.known.any()
+    assert state.held_back == []
     for _ in range(2):
         old = dict(state.heads.named_parameters())
         old_optimizer = state.optimizers["heads"]

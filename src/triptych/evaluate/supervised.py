@@ -52,7 +52,7 @@ def train_supervised(
     )
     return pretrain(
         manifest,
-        recipe.model_copy(update={"method": "supervised"}),
+        recipe.model_copy(update={"method": "supervised", "refresh_on": "epochs"}),
         out,
         source,
         method=method,

@@ -119,12 +119,13 @@ def of_encoder(encoder: nn.Module, clips: Tensor) -> Cost:
 def reckon(recipe: Recipe, clips: int) -> dict[str, float]:
     """Hours and memory on one GPU, and what they follow from.
 
-    A clip of training costs three forward passes, and one more at each clustering; where labels
-    stay until a plateau, every second epoch is taken to end in one.
+    A clip of training costs three forward passes, and one more at each clustering, of which the
+    last only judges the weights; where labels stay until a plateau, every second epoch is taken to
+    end in one.
     """
     found = COUNTED.get(step_of(recipe)) or cost(recipe)
     every = 2 if recipe.refresh_on == "plateau" else recipe.refresh_every
-    passes = recipe.epochs * (3 + 1 / every)
+    passes = 3 * recipe.epochs + -(-recipe.epochs // every) + 1
     operations = clips * passes * found.forward
     memory = recipe.batch * found.kept * BYTES
     memory += found.parameters * STATE[recipe.optimisation.optimizer]

@@ -79,7 +79,8 @@ class TrainingState:
         self.projections.load_state_dict(part(tensors, "projections"))
         self.heads.load_state_dict(part(tensors, "heads"))
         for name, bank in self.banks.items():
-            bank.load(part(tensors, f"banks.{name}"))
+            if kept := part(tensors, f"banks.{name}"):  # before the first step there is nothing
+                bank.load(kept)
         self.assignments = load_assignments(tensors, facts)
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, part(tensors, f"optimizers.{name}"))

@@ -297,6 +297,8 @@ class Loop:
         state, steps = self.state, self.steps_an_epoch
         waited = self.loader.waited  # by the steps, not by what looks at held-back clips
         if self.recipe.refresh_on == "plateau":
+            if self.recipe.alpha(state.epoch) != self.recipe.alpha(max(0, state.epoch - 1)):
+                state.held_back = []  # losses of other weights of the terms tell no plateau
             state.held_back = [*state.held_back, self._loss_held_back()]
         row = {
             "epoch": state.epoch,

@@ -217,6 +217,18 @@ class Recipe(Config):
             raise ValueError("frozen names every modality, so nothing would learn")
         return self
 
+    @model_validator(mode="after")
+    def _every_clip_is_visited(self) -> Recipe:
+        # Clips that no step has visited are extracted in evaluation mode, and k-means finds that
+        # out: on 154 demo clips its clusters agreed with "visited" by an AMI of up to .34.
+        visits_all = self.balance == "none" and self.refresh_on == "epochs"
+        if self.clustering.features == "trained" and not visits_all:
+            raise ValueError(
+                "clustering.features=trained needs steps that visit every clip: set balance=none "
+                "and refresh_on=epochs"
+            )
+        return self
+
     def alpha(self, epoch: int) -> float:
         """The weight of XCC's cross-entropy in ``epoch``, counted from 0."""
         return self.contrast.alpha[min(epoch, len(self.contrast.alpha) - 1)]
