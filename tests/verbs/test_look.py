@@ -53,6 +53,17 @@ def test_labels_that_match_nothing_give_one_line(tmp_path: Path) -> None:
         triptych.concepts(tmp_path, target="label")
 
 
+def test_a_page_never_takes_the_place_of_something_else(tmp_path: Path) -> None:
+    run.make(tmp_path)
+    best = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    before = best.read_bytes()
+    (tmp_path / "folder.html").mkdir()
+    for out in (best, tmp_path / "embeddings.parquet", tmp_path / "folder.html"):
+        with pytest.raises(UsageError, match=rf"{out.name}: a page is a file called \.html"):
+            triptych.concepts(tmp_path, out=out)
+    assert best.read_bytes() == before
+
+
 def test_filters_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     best, initial = (tmp_path / f"{name}.safetensors" for name in ("best", "initial"))
     save_run(best, seed=1)
