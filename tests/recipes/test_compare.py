@@ -285,6 +285,21 @@ def test_an_untrained_row_of_published_weights_is_said_not_to_be_random(
     assert found["failed"] == []
 
 
+def test_a_run_that_never_began_is_why_there_is_no_random_row(
+    labelled: Labelled, tmp_path: Path
+) -> None:
+    broken = tmp_path / "w.pth"
+    broken.write_bytes(b"<html>")
+    words = [f"sdc:modalities=video;weights.video={broken}", *FIELDS]
+    found = compare(labelled, tmp_path / "out", words, seeds=1, evaluate="knn")
+    why = {row["row"]: row["failed"] for row in found["table"]}
+    first = f"sdc video weights.video={broken}"
+    assert "a web page" in why[first]
+    assert why["random"] == (
+        f"seed 0: {first}, whose first weights these are, failed before it had any"
+    )
+
+
 def test_figures_of_something_else_are_not_written_over(labelled: Labelled, tmp_path: Path) -> None:
     other = tmp_path / "results.json"
     other.write_text("{}")

@@ -51,6 +51,8 @@ def test_labels_that_match_nothing_give_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(UsageError, match="--target names a column of --labels"):
         triptych.concepts(tmp_path, target="label")
+    with pytest.raises(UsageError, match="--top 0: must be 1 or more"):
+        triptych.concepts(tmp_path, top=0)
 
 
 def test_a_page_never_takes_the_place_of_something_else(tmp_path: Path) -> None:

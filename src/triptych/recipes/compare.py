@@ -80,7 +80,8 @@ def compare(
 
 def _refuse_others(out: Path) -> None:
     """Raise UserError where the figures of something else would be written over."""
-    if (out / "results.json").exists() and not (out / "table.json").exists():
+    ours = (out / "table.json").exists() or (out / "runs").is_dir()
+    if (out / "results.json").exists() and not ours:
         raise UserError(
             f"{out}: holds a results.json that is of no comparison, and it would be lost; "
             "name another --out"
@@ -196,7 +197,10 @@ class _Work:
 
     def _untrained(self, row: Row, seed: int) -> None:
         run = self.runs[row.start, seed]
-        self._score(row, seed, run.folder / "checkpoints" / "initial.safetensors")
+        weights = run.folder / "checkpoints" / "initial.safetensors"
+        if not weights.exists() and row.start in self.failed:
+            raise UserError(f"{row.start}, whose first weights these are, failed before it had any")
+        self._score(row, seed, weights)
 
     def _score(self, row: Row, seed: int, weights: Path) -> None:
         clips, source = self.collections[None].part(self.judge.rows, row.recipe.clip)
@@ -279,11 +283,12 @@ def _collection(
 
 
 def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
-    """table.json and table.csv, and last results.json: alone it is of something else."""
+    """results.json, table.json and table.csv."""
     evaluations: dict[str, dict[str, Any]] = {}
     for row, seeds in work.scores.items():
         for seed, found in seeds.items():
             evaluations |= results(row, seed, found)
+    write_results(out / "results.json", evaluations)
     split = "split" in judge.columns
     protocol = {
         **STATISTICS,
@@ -299,7 +304,6 @@ def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
     }
     write_json(out / "table.json", {"table": table, "protocol": protocol})
     write_csv(out / "table.csv", table)
-    write_results(out / "results.json", evaluations)
 
 
 def _draw(out: Path, rows: Sequence[Row], table: Table) -> str | None:

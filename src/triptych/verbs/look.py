@@ -36,6 +36,8 @@ def concepts(
 
     if target is not None and labels is None:
         raise UsageError("--target names a column of --labels; give both")
+    if top < 1:
+        raise UsageError(f"--top {top}: must be 1 or more")
     if out is not None:
         check(out)
     taught = Taught.read(work, manifest, embeddings, root)
