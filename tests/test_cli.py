@@ -191,6 +191,8 @@ def test_a_wrong_recipe_file_is_named_in_one_line(tmp_path: Path, fails: Fails) 
         line = fails(1, "pretrain", "manifest.parquet", "--recipe", str(recipe))
         assert str(recipe) in line
         assert said in line
+    # As of a variable that was never set: not the default recipe, unasked.
+    assert "neither a file nor a name" in fails(2, "pretrain", "manifest.parquet", "--recipe", "")
 
 
 def test_an_unknown_method_names_the_known_ones(tmp_path: Path, fails: Fails) -> None:

@@ -150,8 +150,9 @@ def test_pairs_of_json_rebuild_a_config(run: Run) -> None:
     assert override(Run(), pairs) == run
 
 
-def test_a_file_may_name_some_fields(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('{"clip": {"size": 32}}')
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "as Windows saves it"])
+def test_a_file_may_name_some_fields(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "a.json").write_text(mark + '{"clip": {"size": 32}}', encoding="utf-8")
     assert load(Run, tmp_path / "a.json") == Run(clip=Clip(size=32))
 
 
@@ -165,6 +166,7 @@ def test_a_file_may_name_some_fields(tmp_path: Path) -> None:
         (b"{", "not JSON"),
         (b"\xff\xfe{}", "not JSON"),
         (b"", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:

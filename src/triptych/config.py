@@ -79,12 +79,12 @@ def save(config: BaseModel, path: Path) -> None:
 def load(kind: type[C], path: Path) -> C:
     """Read what ``save`` wrote, or a part of it: what is missing takes its default."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as problem:
         raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
-    except ValueError as problem:  # of the JSON, or of its UTF-8
+    except (ValueError, RecursionError) as problem:  # of the JSON, or of its UTF-8
         raise UserError(f"{path}: not JSON ({problem})") from None
     return validated(kind, values, str(path))
 
@@ -120,10 +120,12 @@ def unknown(key: str, known: Sequence[str]) -> str:
 
 def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
     key = ".".join(map(str, item["loc"]))
+    what: str = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    if not key and item["type"] == "value_error":
+        return what  # of several fields together; which, it says itself
     if item["type"] == "extra_forbidden":
         return unknown(key, keys(kind))
     found = repr(item["input"])
     if len(found) > LONGEST:
         found = found[:LONGEST] + "…"
-    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     return f"{key}={found}: {what}" if key else f"{found}: {what}"

@@ -1,6 +1,7 @@
 import argparse
 import io
 import os
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,10 @@ WHOLE, OLD = written({"a": torch.rand(500)}), written({"a": torch.rand(500)}, Fa
         (OLD[:30], "damaged or cut short"),
         (written([torch.zeros(2)]), "no weights by name"),
         (written({"epoch": 3, "model": {"epoch": 4}}), "no weights by name"),
+        (written({"a": torch.eye(3).to_sparse()}), "a is no plain tensor of numbers"),
+        (written({"a": torch.zeros(3, device="meta")}), "a is no plain tensor of numbers"),
+        # A pickle of Python itself, which torch explains at length.
+        (pickle.dumps(Trap()), "holds more than tensors, and reading that would run code"),
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:

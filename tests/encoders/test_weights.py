@@ -196,6 +196,10 @@ def test_half_a_network_and_two_networks_are_refused(tmp_path: Path) -> None:
     broken = trunk("i3d")
     broken["Mixed_5b.b0.bn.bias"] = torch.full((256,), torch.nan)
     assert refused("i3d", broken, path).startswith("Mixed_5b.b0.bn.bias is not finite")
+    for kind in (torch.int32, torch.complex64):  # what a cast would leave is not what was trained
+        broken["Mixed_5b.b0.bn.bias"] = torch.zeros(256, dtype=kind)
+        said = f"Mixed_5b.b0.bn.bias is {str(kind)[6:]}, not float32"
+        assert refused("i3d", broken, path).startswith(said)
     assert "lacks 285 of 285" in refused("i3d", {"a": torch.zeros(2)}, path)
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import triptych
 from tests.small import Small
 from triptych.atomic import alone
+from triptych.encoders.build import native
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import FeatureClusters
 from triptych.evaluate.results import read_results
@@ -241,6 +243,10 @@ def test_collections_to_train_on_are_judged_on_the_same_clips(
         (["sdc:modalities=video", "clustering.k=40"], {}, UserError, "too few for clustering.k=40"),
         (["sdc:modalities=video"], {"target": ["colour"]}, UserError, "no column 'colour'"),
         (["sdc:modalities=video"], {"against": "xdc"}, UsageError, "no such row; rows are random,"),
+        (["sdc:modalities=video"], {"against": ""}, UsageError, "no such row; rows are random,"),
+        (["sdc:modalities=video"], {"supervised": ""}, UserError, "no column ''"),
+        (["sdc:modalities=video;weights.video=x.pth"], {}, UserError, "x.pth: no such file"),
+        (["sdc:modalities=video;weights.video=."], {}, UserError, "=.: a folder; name a file"),
         (["sdc:modalities=video"], {"seeds": 0}, UsageError, "must be 1 or more"),
         (["sdc:modalities=video"], {"axis": ["manifest=x.parquet"]}, UserError, "no manifest here"),
     ],
@@ -256,6 +262,50 @@ def test_what_is_wrong_is_said_before_anything_runs(
         compare(labelled, tmp_path / "out", [*words, *fields], **more)
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_an_untrained_row_of_published_weights_is_said_not_to_be_random(
+    labelled: Labelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file(native("r2plus1d_small").state_dict(), path)
+    words = ["sdc:modalities=video", *(field for field in FIELDS if "epochs" not in field)]
+    axis = [f"weights.video=null,{path}"]
+    more = {"axis": axis, "seeds": 1, "evaluate": ["knn"], "supervised": "parity"}
+    found = compare(labelled, tmp_path / "out", [*words, "epochs=1"], **more)
+    named = f"random weights.video={path}"
+    assert (
+        f"{named}: its video encoder is not random, but that of {path}" in capsys.readouterr().err
+    )
+    kept = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert kept["table"] == found["table"]
+    assert {row["weights.video"] for row in found["table"] if row["row"][0] == "s"} == {
+        None, str(path),
+    }  # fmt: skip
+    assert found["failed"] == []
+
+
+def test_a_run_that_never_began_is_why_there_is_no_random_row(
+    labelled: Labelled, tmp_path: Path
+) -> None:
+    broken = tmp_path / "w.pth"
+    broken.write_bytes(b"<html>")
+    words = [f"sdc:modalities=video;weights.video={broken}", *FIELDS]
+    found = compare(labelled, tmp_path / "out", words, seeds=1, evaluate="knn")
+    why = {row["row"]: row["failed"] for row in found["table"]}
+    first = f"sdc video weights.video={broken}"
+    assert "a web page" in why[first]
+    assert why["random"] == (
+        f"seed 0: {first}, whose first weights these are, failed before it had any"
+    )
+
+
+def test_figures_of_something_else_are_not_written_over(labelled: Labelled, tmp_path: Path) -> None:
+    other = tmp_path / "results.json"
+    other.write_text("{}")
+    with pytest.raises(UserError, match=r"results\.json that is of no comparison"):
+        compare(labelled, tmp_path)
+    assert other.read_text() == "{}"
 
 
 def test_labels_without_a_test_part_train_no_supervised_row(

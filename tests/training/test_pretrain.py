@@ -368,6 +368,9 @@ def test_a_changed_recipe_is_refused_and_names_the_key(small: Small, unbroken: P
     changed = RECIPE.model_copy(update={"seed": 7})
     with pytest.raises(UserError, match=r"another recipe \(seed 0 became 7\).*--init"):
         pretrain(small.manifest, changed, unbroken, small.source, resume=True)
+    nested = RECIPE.model_copy(update={"clip": RECIPE.clip.model_copy(update={"frames": 5})})
+    with pytest.raises(UserError, match=r"another recipe \(clip\.frames 4 became 5\)"):
+        pretrain(small.manifest, nested, unbroken, small.source, resume=True)
     fewer = small.manifest.select(range(len(small.manifest) - 1))
     with pytest.raises(UserError, match="another collection"):
         pretrain(fewer, RECIPE, unbroken, small.source, resume=True)

@@ -32,9 +32,13 @@ def test_a_frame_size_is_taken_and_taken_back() -> None:
 def test_somebody_has_to_learn() -> None:
     start = Recipe()
     assert config.override(start, ["frozen=audio"]).frozen == ("audio",)
-    with pytest.raises(UsageError, match="frozen names every modality, so nothing would learn"):
+    with pytest.raises(
+        UsageError, match=r"^command line: frozen names every modality, so nothing would learn$"
+    ):
         config.override(start, ["frozen=video,audio"])
-    with pytest.raises(UsageError, match="frozen names text, which is no modality here"):
+    with pytest.raises(
+        UsageError, match=r"^command line: frozen names text, which is no modality here$"
+    ):
         config.override(start, ["frozen=text"])
 
 

@@ -51,6 +51,19 @@ def test_labels_that_match_nothing_give_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(UsageError, match="--target names a column of --labels"):
         triptych.concepts(tmp_path, target="label")
+    with pytest.raises(UsageError, match="--top 0: must be 1 or more"):
+        triptych.concepts(tmp_path, top=0)
+
+
+def test_a_page_never_takes_the_place_of_something_else(tmp_path: Path) -> None:
+    run.make(tmp_path)
+    best = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    before = best.read_bytes()
+    (tmp_path / "folder.html").mkdir()
+    for out in (best, tmp_path / "embeddings.parquet", tmp_path / "folder.html"):
+        with pytest.raises(UsageError, match=rf"{out.name}: a page is a file called \.html"):
+            triptych.concepts(tmp_path, out=out)
+    assert best.read_bytes() == before
 
 
 def test_filters_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -54,8 +54,8 @@ def _load(path: Path) -> Any:
             raise UserError(f"{path}: damaged or cut short; download it again") from None
         what = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise UserError(
-            f"{path}: holds more than tensors ({what[1] if what else _brief(error)}), and reading "
-            "that would run code of whoever made it; ask for a plain state_dict"
+            f"{path}: holds more than tensors{f' ({what[1]})' if what else ''}, and reading that "
+            "would run code of whoever made it; ask for a plain state_dict"
         ) from None
     except Exception as error:  # what damaged bytes tell the reader to do may end in any error
         raise UserError(f"{path}: damaged or cut short ({_brief(error)})") from None
@@ -75,6 +75,9 @@ def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
         named = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
     if not named:
         raise UserError(f"{path}: no weights by name in it; a state_dict is wanted")
+    for name, value in named.items():
+        if value.layout != torch.strided or value.is_meta or value.is_quantized:
+            raise UserError(f"{path}: {name} is no plain tensor of numbers; take another file")
     return named
 
 

@@ -68,7 +68,11 @@ def load_published(encoder: Encoder, path: Path) -> Report:
     if reason := fit.reason() or _other_pixels(fit, encoder):
         kind = f"not the weights of this {encoder.modality} encoder"
         raise UserError(f"{path}: {kind}: {reason}{_what_fits(tensors, encoder.modality)}")
+    own = encoder.state_dict()
     for name, value in fit.found.items():
+        if value.is_floating_point() != own[name].is_floating_point():
+            kind, wanted = (str(one.dtype).removeprefix("torch.") for one in (value, own[name]))
+            raise UserError(f"{path}: {name} is {kind}, not {wanted}; take another file")
         if not torch.isfinite(value).all():
             raise UserError(f"{path}: {name} is not finite everywhere; take another file")
     encoder.load_state_dict(fit.found, strict=False)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from triptych.atomic import whole_file
 from triptych.clustering.composition import DRAWS
 from triptych.embeddings.naming import clock
+from triptych.errors import UsageError
 from triptych.explore.concepts import Clustering, Concept
 from triptych.explore.taught import Taught
 from triptych.explore.thumbnails import Wish, picture
@@ -20,7 +21,14 @@ from triptych.workers import available_cores
 
 WEB = Path(__file__).parent / "web"
 MOST_TEXT = 120  # letters of a clip's words
+SUFFIXES = (".html", ".htm")
 HEIGHT = 132  # of a picture in pixels
+
+
+def check(path: Path) -> None:
+    """Refuse what is no name of a page: a checkpoint or a table would be written over."""
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        raise UsageError(f"{path}: a page is a file called {' or '.join(SUFFIXES)}; name it so")
 
 
 def write(

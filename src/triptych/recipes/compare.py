@@ -31,6 +31,7 @@ from triptych.recipes.comparison.table import (
     probes,
     write_csv,
 )
+from triptych.training import published
 
 Table = list[dict[str, Any]]
 Judged = dict[tuple[str, str], Scores]
@@ -65,6 +66,7 @@ def compare(
     opponents = _opponents(rows, against)
     whole = Manifest.read(manifest, root)
     judge = Judge.make(whole, labels, targets, evaluators, vector, level)
+    _refuse_others(out)
     with alone(out):
         work = _Work(rows, seeds, out, judge, whole)
         work.prepare(labels, supervised, workers)
@@ -76,11 +78,21 @@ def compare(
     return {"table": table, "out": str(out), "plot": plot, "failed": failed}
 
 
+def _refuse_others(out: Path) -> None:
+    """Raise UserError where the figures of something else would be written over."""
+    ours = (out / "table.json").exists() or (out / "runs").is_dir()
+    if (out / "results.json").exists() and not ours:
+        raise UserError(
+            f"{out}: holds a results.json that is of no comparison, and it would be lost; "
+            "name another --out"
+        )
+
+
 def _opponents(rows: Sequence[Row], against: str | None) -> dict[str, dict[str, str]]:
     """What each row is compared with: name of the difference -> name of the other row."""
     found: dict[str, dict[str, str]] = {row.name: {} for row in rows}
     known = {row.name for row in rows}
-    if against and against not in known | {row.of for row in rows}:
+    if against is not None and against not in known | {row.of for row in rows}:
         raise UsageError(f"--against {against!r}: no such row; rows are {', '.join(sorted(known))}")
     for row in rows:
         if row.random:
@@ -112,17 +124,18 @@ class _Work:
     def prepare(self, labels: Path, supervised: str | None, workers: int | None) -> None:
         """Say what is trained on, and refuse what cannot be, before anything is trained."""
         held = self._held_out(labels)
-        if supervised and not held.clips:
+        if supervised is not None and not held.clips:
             raise UsageError(
                 "--supervised: trains on the training part of the labels, and they have no column "
                 "split; add one of train and test"
             )
-        truth = _labels(self.whole, labels, supervised) if supervised else None
+        truth = None if supervised is None else _labels(self.whole, labels, supervised)
         for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
         for row in self.rows:
             if row.kind == "random":
+                _say_what_is_not_random(row)
                 continue
             collection = self.collections[row.manifest]
             if row.kind == "supervised" and truth is not None:
@@ -136,6 +149,8 @@ class _Work:
                 folder = self.out / "runs" / row.folder(seed)
                 run = Run(row, seed, folder, collection.manifest, seen, known)
                 run.refuse_another()
+                if run.state() == "new":
+                    published.check(row.recipe)
                 self.runs[row.name, seed] = run
 
     def _held_out(self, labels: Path) -> HeldOut:
@@ -182,7 +197,10 @@ class _Work:
 
     def _untrained(self, row: Row, seed: int) -> None:
         run = self.runs[row.start, seed]
-        self._score(row, seed, run.folder / "checkpoints" / "initial.safetensors")
+        weights = run.folder / "checkpoints" / "initial.safetensors"
+        if not weights.exists() and row.start in self.failed:
+            raise UserError(f"{row.start}, whose first weights these are, failed before it had any")
+        self._score(row, seed, weights)
 
     def _score(self, row: Row, seed: int, weights: Path) -> None:
         clips, source = self.collections[None].part(self.judge.rows, row.recipe.clip)
@@ -229,6 +247,11 @@ class _Work:
             "training_seconds": round(float(seconds), 1),
             "clips_per_second": round(float(rate), 1),
         }
+
+
+def _say_what_is_not_random(row: Row) -> None:
+    for name, path in published.named(row.recipe).items():
+        say(f"compare: {row.name}: its {name} encoder is not random, but that of {path}")
 
 
 def _labels(manifest: Manifest, labels: Path, target: str) -> Labels:

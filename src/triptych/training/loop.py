@@ -347,8 +347,8 @@ def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any
     return tensors, facts["state"]
 
 
-def _difference(old: Any, new: Any, prefix: str = "") -> str:
+def _difference(old: Any, new: Any, place: tuple[str, ...] = ()) -> str:
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return f"{prefix} {old} became {new}".strip()
+        return f"{'.'.join(place)} {old} became {new}".strip()
     changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return ", ".join(_difference(old.get(key), new.get(key), prefix + key) for key in changed)
+    return ", ".join(_difference(old.get(key), new.get(key), (*place, key)) for key in changed)

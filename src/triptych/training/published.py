@@ -14,6 +14,29 @@ from triptych.progress import say
 from triptych.training.recipe import Recipe
 
 
+def named(recipe: Recipe) -> dict[str, Path]:
+    """The files that ``recipe.weights`` names, by modality.
+
+    Raises UsageError where a modality is not the recipe's.
+    """
+    files = {name: path for name, path in recipe.weights if path is not None}
+    for name in files:
+        if name not in recipe.modalities:
+            raise UsageError(
+                f"weights.{name}: the recipe has no {name}, only {', '.join(recipe.modalities)}; "
+                "leave it out, or name the modality in modalities"
+            )
+    return files
+
+
+def check(recipe: Recipe) -> None:
+    """Raise UserError where a file of ``recipe.weights`` is not there; none is read."""
+    for name, path in named(recipe).items():
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no such file"
+            raise UserError(f"weights.{name}={path}: {what}; name a file of weights")
+
+
 def load(recipe: Recipe, encoders: Mapping[str, Encoder], out: Path, init: Path | None) -> set[str]:
     """Fill the encoders that ``recipe.weights`` names files for; the modalities that were filled.
 
@@ -21,19 +44,13 @@ def load(recipe: Recipe, encoders: Mapping[str, Encoder], out: Path, init: Path 
     training; ``weights.json`` in ``out`` has all that is known of the files. Raises UserError where
     a file does not fit, UsageError where a modality is not the recipe's, or ``init`` is to fill it.
     """
-    files = {name: path for name, path in recipe.weights if path is not None}
+    files = named(recipe)
     if files and init:
         first = next(iter(files))
         raise UsageError(
             f"weights.{first} and --init both say what the encoders begin with; leave --init out, "
             f"or override with weights.{first}=null"
         )
-    for name in files:
-        if name not in encoders:
-            raise UsageError(
-                f"weights.{name}: the recipe has no {name}, only {', '.join(encoders)}; "
-                "leave it out, or name the modality in modalities"
-            )
     reports = {}
     for name, path in files.items():
         try:

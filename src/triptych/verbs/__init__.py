@@ -30,7 +30,7 @@ MODULES = {
 
 
 def verb(name: str) -> Callable[..., dict[str, Any]]:
-    """The function of a verb; it takes paths as text too."""
+    """The function of a verb; it takes paths as text too, and one word for a list of words."""
     module = importlib.import_module(f"triptych.verbs.{MODULES[name]}")
     return _with_paths(getattr(module, name))
 
@@ -47,6 +47,8 @@ def _with_paths(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[s
         for key, value in given.arguments.items():
             if isinstance(value, str) and hints[key] in (Path, Path | None):
                 given.arguments[key] = Path(value)
+            elif isinstance(value, str) and hints[key] in (list[str], list[str] | None):
+                given.arguments[key] = [value]  # else each letter would be a word
         return function(*given.args, **given.kwargs)
 
     return call

@@ -42,7 +42,7 @@ def pretrain(
     from triptych.training.source import open_source
 
     deadline = float("inf") if minutes is None else time.monotonic() + minutes * 60
-    start = recipe_of(recipe) if recipe else Recipe()
+    start = Recipe() if recipe is None else recipe_of(recipe)
     chosen = config.override(start, overrides or [])
     clips = Manifest.read(manifest, root)
     source = open_source(clips, chosen.clip, cache, workers=workers)

@@ -30,12 +30,16 @@ def concepts(
 ) -> dict[str, Any]:
     """Show what the clusters that taught stand for: the purest and the least pure, and chance."""
     from triptych.errors import UsageError
-    from triptych.explore.concept_page import write
+    from triptych.explore.concept_page import check, write
     from triptych.explore.concepts import find, row
     from triptych.explore.taught import Taught
 
     if target is not None and labels is None:
         raise UsageError("--target names a column of --labels; give both")
+    if top < 1:
+        raise UsageError(f"--top {top}: must be 1 or more")
+    if out is not None:
+        check(out)
     taught = Taught.read(work, manifest, embeddings, root)
     known, target = _labels(taught, labels, target) if labels else (None, None)
     found = find(taught, known, least=least, seed=seed)

@@ -93,6 +93,23 @@ def test_the_ceiling_learns_though_the_recipe_freezes() -> None:
     assert row.recipe.refresh_on == "epochs"
 
 
+def test_the_ceiling_begins_with_the_weights_of_what_it_trains() -> None:
+    words = ["xdc:weights.video=v.pth;weights.audio=a.pth"]
+    rows = {row.of: row for row in plan(words, [], vector=VIDEO, supervised=True)}
+    weights = rows["supervised"].recipe.weights
+    assert (weights.video, weights.audio) == (Path("v.pth"), None)
+
+
+def test_what_a_run_begins_with_is_an_axis_with_a_row_for_each() -> None:
+    rows = by_name(["sdc:modalities=video"], ["weights.video=null,v.pth"])
+    assert list(rows) == [
+        "random weights.video=None", "random weights.video=v.pth",
+        "sdc video weights.video=None", "sdc video weights.video=v.pth",
+    ]  # fmt: skip
+    row = rows["sdc video weights.video=v.pth"]
+    assert (row.values, row.random) == ({"weights.video": "v.pth"}, "random weights.video=v.pth")
+
+
 def test_a_collection_is_called_by_its_folder_or_file(tmp_path: Path) -> None:
     axis = f"manifest={tmp_path / 'films' / 'manifest.parquet'},{tmp_path / 'news.parquet'}"
     rows = by_name(["sdc"], [axis])
@@ -133,7 +150,8 @@ def test_folders_are_names_that_every_disk_takes() -> None:
         (["sdc", "sdc"], [], "two rows are called 'sdc'"),
         (["sdc"], ["clusterin.k=4"], "did you mean clustering.k?"),
         (["sdc"], ["k=4"], "'k' is not a key; did you mean clustering.k?.*, clips, manifest"),
-        (["sdc"], ["clustering.k"], "clustering.k"),
+        (["sdc"], ["clustering.k"], "^--axis clustering.k: no values; write"),
+        (["sdc:modalities=video;weights.text=w.pth"], [], "weights.text: the recipe has no text"),
         (["sdc"], ["clustering.k=4,x"], "clustering.k='x'"),
         (["sdc"], ["clustering.k=4,1"], "clustering.k=1"),
         (["sdc"], ["clustering.k=4,,8"], "an empty value"),

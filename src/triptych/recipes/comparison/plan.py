@@ -16,7 +16,8 @@ from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 from triptych.methods.method import declare, names
 from triptych.recipes import named
-from triptych.training.recipe import Recipe
+from triptych.training import published
+from triptych.training.recipe import Recipe, Weights
 
 Point = Mapping[str, str]  # axis -> value, as written
 
@@ -27,7 +28,7 @@ NO_AXES = {
 }
 AXES_OF_CLIPS = ("clips", "manifest")
 # What the weights before the first step depend on, and what a training with labels depends on.
-OF_RANDOM = ("encoders.", "clip.")
+OF_RANDOM = ("encoders.", "clip.", "weights.")
 OF_SUPERVISED = (
     *OF_RANDOM, "augmentation.", "optimisation.", "epochs", "batch", "balance", "precision",
     "threads",
@@ -137,6 +138,8 @@ def value_of(recipe: Recipe, key: str) -> Any:
     value: Any = recipe
     for part in key.split("."):
         value = getattr(value, part)
+    if isinstance(value, Path):
+        return str(value)
     return "+".join(map(str, value)) if isinstance(value, tuple) else value
 
 
@@ -181,8 +184,10 @@ def _axis(text: str) -> Axis:
     known = [*config.keys(Recipe), *AXES_OF_CLIPS]
     if key in NO_AXES:
         raise UsageError(f"--axis {key}: {NO_AXES[key]}")
-    if not equals or key not in known:
+    if key not in known:
         raise UsageError(f"--axis {config.unknown(key, known)}")
+    if not equals:
+        raise UsageError(f"--axis {text}: no values; write --axis {key}=VALUE,VALUE")
     values = tuple(part.strip() for part in listed.split(","))
     if "" in values:
         raise UsageError(f"--axis {text}: an empty value; write --axis {key}=VALUE,VALUE")
@@ -222,6 +227,7 @@ def _check(row: Row, vector: str) -> None:
         declare(recipe.method, recipe.modalities)
         for name in recipe.modalities:
             check_name(getattr(recipe.encoders, name), name)
+        published.named(recipe)
     except UserError as error:
         raise UsageError(f"{row.name}: {error}") from None
     wanted = modality(vector)
@@ -249,8 +255,11 @@ def _supervised(first: Sequence[tuple[Point, Row]], vector: str) -> list[Row]:
         alone = modality(vector)
         # The encoder that is judged gets all of the steps, and no other any.
         modalities = (alone,) if alone else row.recipe.modalities
+        weights = Weights(**{name: getattr(row.recipe.weights, name) for name in modalities})
         changed = {"method": "supervised", "modalities": modalities, "frozen": ()}
-        recipe = row.recipe.model_copy(update={**changed, "refresh_on": "epochs"})
+        recipe = row.recipe.model_copy(
+            update={**changed, "weights": weights, "refresh_on": "epochs"}
+        )
         taught = Row(name, "supervised", "supervised", recipe, values, random=row.random)
         rows.setdefault(name, taught)
     return list(rows.values())
