@@ -466,6 +466,20 @@ def test_a_modality_that_no_clip_has_is_refused(small: Small, tmp_path: Path) ->
         pretrain(silent, RECIPE, tmp_path, small.source)
 
 
+def test_too_many_clusters_are_refused_before_a_clip_is_read(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClipLoader, "batches", lambda *_: 1 / 0)
+    every = [small.manifest.has(name) for name in RECIPE.modalities]
+    joint = int(np.logical_and.reduce(every).sum())
+    clustering = RECIPE.clustering.model_copy(update={"k": joint + 1})
+    recipe = RECIPE.model_copy(update={"method": "jdc", "clustering": clustering})
+    wanted = rf"clustering of joint: {joint} clips have it, but clustering.k={joint + 1}"
+    with pytest.raises(UserError, match=wanted):
+        pretrain(small.manifest, recipe, tmp_path, small.source)
+    assert not list(tmp_path.glob("*.json"))
+
+
 def test_half_a_checkpoint_of_a_killed_run_goes_and_two_runs_do_not_meet(
     small: Small, tmp_path: Path
 ) -> None:

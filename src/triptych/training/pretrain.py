@@ -35,6 +35,7 @@ from triptych.state.training_state import (
 from triptych.training import augmentation, optimizer, published
 from triptych.training.loop import Loop, resume_state
 from triptych.training.recipe import Recipe
+from triptych.training.refresh import refuse_few
 
 CALIBRATION_CLIPS = 1024
 
@@ -75,7 +76,7 @@ def pretrain(
     checkpoint is saved after every epoch and, within one, every ``save_every`` seconds.
     """
     method = method or declare(recipe.method, recipe.modalities)
-    _check(manifest, method)
+    _check(manifest, method, None if given else recipe.clustering.k)
     with alone(out):
         loop = _begin(manifest, recipe, out, source, method, resume, init, workers)
         loop.deadline, loop.given, loop.save_every = deadline, given, save_every
@@ -223,12 +224,16 @@ def describe(
     }
 
 
-def _check(manifest: Manifest, method: Method) -> None:
-    for modality in method.modalities:
-        if not manifest.has(modality).any():
+def _check(manifest: Manifest, method: Method, k: int | None) -> None:
+    """Refuse at once what the first clustering would refuse after all clips were read."""
+    has = {modality: manifest.has(modality) for modality in method.modalities}
+    for modality, clips in has.items():
+        if not clips.any():
             raise UserError(
                 f"modalities: no clip of the collection has {modality}; leave it out of modalities"
             )
+    if k:
+        refuse_few(method, has, k)
 
 
 def new_state(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +36,16 @@ def check(recipe: Recipe) -> None:
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no such file"
             raise UserError(f"weights.{name}={path}: {what}; name a file of weights")
+
+
+def hashes(recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of the files that ``recipe.weights`` names and that are there, by modality."""
+    found = {}
+    for name, path in named(recipe).items():
+        if path.is_file():
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def load(recipe: Recipe, encoders: Mapping[str, Encoder], out: Path, init: Path | None) -> set[str]:

@@ -44,13 +44,38 @@ def cluster_features(
                 values, present, recipe, place
             )
         except UserError as error:
-            without = ""
-            if len(cluster.of) > 1:
-                without = ", or take a method that clusters each modality by itself"
-            elif len(method.modalities) > 1:
-                without = f", or leave {cluster.of[0]} out of modalities"
-            raise UserError(f"clustering of {cluster.name}: {error}{without}") from None
+            raise _explained(error, method, cluster) from None
     return assignments, inertia
+
+
+def refuse_few(method: Method, has: Mapping[str, npt.NDArray[np.bool_]], k: int) -> None:
+    """Raise UserError where a clustering would have fewer than ``k`` clips.
+
+    ``has``: for each modality which clips have it, (clips,).
+    """
+    for cluster in method.clusters:
+        count = int(np.logical_and.reduce([has[name] for name in cluster.of]).sum())
+        try:
+            _refuse_few(count, k)
+        except UserError as error:
+            raise _explained(error, method, cluster) from None
+
+
+def _refuse_few(count: int, k: int) -> None:
+    if count < k:
+        most = max(2, count // CLIPS_A_COMPONENT)
+        advice = f"set clustering.k to {most} or less" if count >= most else "take more clips"
+        raise UserError(f"{count} clips have it, but clustering.k={k}; {advice}")
+
+
+def _explained(error: UserError, method: Method, cluster: Cluster) -> UserError:
+    """What is wrong with a clustering, and what else can be done about it."""
+    without = ""
+    if len(cluster.of) > 1:
+        without = ", or take a method that clusters each modality by itself"
+    elif len(method.modalities) > 1:
+        without = f", or leave {cluster.of[0]} out of modalities"
+    return UserError(f"clustering of {cluster.name}: {error}{without}")
 
 
 @torch.no_grad()
@@ -88,10 +113,7 @@ def _cluster(
     seed: int,
 ) -> tuple[Assignment, float]:
     used = values[present]
-    if len(used) < recipe.k:
-        most = max(2, len(used) // CLIPS_A_COMPONENT)
-        advice = f"set clustering.k to {most} or less" if len(used) >= most else "take more clips"
-        raise UserError(f"{len(used)} clips have it, but clustering.k={recipe.k}; {advice}")
+    _refuse_few(len(used), recipe.k)
     if recipe.whiten:
         # Whitened in nearly as many directions as there are clips, all clips are equally far from
         # each other, and clusters are chance.

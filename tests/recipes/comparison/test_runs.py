@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.small import RECIPE, Small
+from triptych import config
 from triptych.errors import UserError
 from triptych.explore.taught import Taught
 from triptych.recipes.comparison import runs
@@ -93,6 +94,22 @@ def test_a_key_that_recipes_have_since_gained_counts_as_its_default(
     copy.record.write_text("[]")
     with pytest.raises(UserError, match="not the record of a run"):
         copy.refuse_another()
+
+
+def test_another_file_of_weights_under_the_same_name_is_another_run(
+    small: Small, tmp_path: Path
+) -> None:
+    file = tmp_path / "published.pth"
+    file.write_bytes(b"one")
+    recipe = config.override(SHORT, [f"weights.video={file}"])
+    run = a_run(small, tmp_path, recipe)
+    run.record.write_text(json.dumps(run.identity()))
+    run.refuse_another()
+    file.write_bytes(b"two")
+    with pytest.raises(UserError, match=r"the file of weights.video became another"):
+        run.refuse_another()
+    file.unlink()  # a finished run can be used without it
+    run.refuse_another()
 
 
 def test_labels_teach_and_a_second_start_goes_on(small: Small, tmp_path: Path) -> None:

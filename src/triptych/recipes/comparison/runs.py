@@ -27,6 +27,7 @@ from triptych.manifest.schema import Manifest
 from triptych.recipes.comparison.clips import Rows, chosen
 from triptych.recipes.comparison.plan import Row, value_of
 from triptych.state import checkpoint
+from triptych.training import published
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
@@ -71,6 +72,7 @@ class Run:
             "clips": len(self.rows),
             "manifest": self.clips.digest,
             "labels": labels,
+            "published": published.hashes(self.recipe),
         }
 
     def refuse_another(self) -> None:
@@ -91,6 +93,12 @@ class Run:
             f"its {key} {found.get(key)} became {wanted[key]}"
             for key in ("clips", "manifest", "labels")
             if found.get(key) != wanted[key]
+        ]
+        read = found.get("published", {})
+        changed += [
+            f"the file of weights.{name} became another"
+            for name, digest in wanted["published"].items()
+            if read.get(name, digest) != digest
         ]
         if changed:
             raise UserError(
