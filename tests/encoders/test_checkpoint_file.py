@@ -103,6 +103,7 @@ WHOLE, OLD = written({"a": torch.rand(500)}), written({"a": torch.rand(500)}, Fa
         (pickle.dumps(Trap()), "holds more than tensors, and reading that would run code"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(content)
