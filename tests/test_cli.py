@@ -285,6 +285,8 @@ def test_a_signal_ends_in_one_line(name: str, status: int) -> None:
     script = f"""
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("SIGTERM", "SIGHUP"):  # whatever started the tests may have chosen to ignore
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
 from triptych import cli
 def stopped(*words):
     os.kill(os.getpid(), signal.{name})
