@@ -12,7 +12,6 @@ training steps. Wall seconds, two threads.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -38,42 +37,50 @@ from triptych.verbs.render import table
 K, DIM, COMPONENTS, ITERATIONS = 256, 512, 256, 20
 
 
-def features(clips: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((clips, DIM), np.float32)
-
-
 def memory() -> float:
-    """The most that this process has held so far, GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    """The most that this process has held so far, GiB; getrusage has its parent's too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
-def ours(clips: int) -> tuple[float, float, float]:
+def ours(folder: Path) -> tuple[float, float, float]:
     """Seconds, GiB above the features, and inertia per clip of unit vectors."""
-    seen = {"video": Features(features(clips), np.ones(clips, bool))}
+    x = np.load(folder / "raw.npy")
+    seen = {"video": Features(x, np.ones(len(x), bool))}
     before, began = memory(), time.perf_counter()
     settings = Clustering(k=K, components=COMPONENTS, starts=1, iterations=ITERATIONS)
     _, inertia = cluster_features(declare("sdc", ("video",)), seen, settings, seed=0)
     return time.perf_counter() - began, memory() - before, inertia["video"]
 
 
-def peer(clips: int) -> tuple[float, float, float]:
+def peer(folder: Path) -> tuple[float, float, float]:
     """The same figures of faiss.Kmeans and its assignment, on whitened unit vectors."""
     import faiss
 
-    x = Whitening.fit(features(clips), COMPONENTS).apply(features(clips))
+    x = np.load(folder / "whitened.npy")
     before, began = memory(), time.perf_counter()
     found = faiss.Kmeans(
-        COMPONENTS, K, niter=ITERATIONS, seed=0, max_points_per_centroid=clips, verbose=False
+        COMPONENTS, K, niter=ITERATIONS, seed=0, max_points_per_centroid=len(x), verbose=False
     )
     found.train(x)
     distances, _ = found.index.search(x, 1)
     return time.perf_counter() - began, memory() - before, float(distances.mean())
 
 
-def in_a_process(name: str, clips: int) -> dict[str, object]:
-    command = [sys.executable, "-m", "benchmarks.round", "--one", name, "--clips", str(clips)]
-    seconds, gib, inertia = map(float, subprocess.check_output(command, text=True).split())
-    return {"way": name, "clips": clips, "s": seconds, "GiB more": gib, "inertia a clip": inertia}
+WAYS = {"triptych": ours, "faiss": peer}
+
+
+def one_clustering(clips: int) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        x = np.random.default_rng(0).standard_normal((clips, DIM), np.float32)
+        np.save(Path(folder) / "raw.npy", x)
+        np.save(Path(folder) / "whitened.npy", Whitening.fit(x, COMPONENTS).apply(x))
+        for name in WAYS:
+            command = [sys.executable, "-m", "benchmarks.round", "--one", name, folder]
+            seconds, gib, inertia = map(float, subprocess.check_output(command, text=True).split())
+            rows.append({"way": name, "s": seconds, "GiB more": gib, "inertia a clip": inertia})
+    return rows
 
 
 def shares(epochs: int) -> list[dict[str, object]]:
@@ -120,13 +127,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=240_000)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--one", choices=("triptych", "faiss"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(*{"triptych": ours, "faiss": peer}[given.one](given.clips))
+        print(*WAYS[given.one[0]](Path(given.one[1])))
         return
-    rows = [in_a_process(name, given.clips) for name in ("triptych", "faiss")]
-    Console().print(f"one clustering, k={K}, {DIM}-d, whitened to {COMPONENTS}", table(rows))
+    rows = one_clustering(given.clips)
+    title = f"one clustering of {given.clips:,} clips, k={K}, {DIM}-d, whitened to {COMPONENTS}"
+    Console().print(title, table(rows))
     Console().print("shares of a round", table(shares(given.epochs)))
 
 

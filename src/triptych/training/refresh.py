@@ -112,7 +112,7 @@ def _cluster(
     recipe: Clustering,
     seed: int,
 ) -> tuple[Assignment, float]:
-    used = values[present]
+    used = values if present.all() else values[present]  # no second copy of a large collection
     _refuse_few(len(used), recipe.k)
     if recipe.whiten:
         # Whitened in nearly as many directions as there are clips, all clips are equally far from
