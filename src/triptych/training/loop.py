@@ -288,9 +288,8 @@ class Loop:
             batches = [rows[i : i + size] for i in range(0, len(rows), size)]
             for batch in self.loader.batches(batches, View(random=False, seed=0)):
                 weights = {e.head: torch.ones(len(batch.rows)) for e in self.method.teaches}
-                total += sum(terms(self.step_of(batch, weights), self.fabric)[0].values()) * len(
-                    batch.rows
-                )
+                values, _ = terms(self.step_of(batch, weights), self.fabric)
+                total += sum(values.values()) * len(batch.rows)
         return total / len(rows)
 
     def _finish_epoch(self, seconds: float, first: int) -> None:

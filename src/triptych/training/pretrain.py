@@ -124,9 +124,10 @@ def _begin(
             calibrate(rest, every, derive(recipe.seed, "calibration"), fabric)
     learning = {name: encoders[name] for name in encoders if name not in recipe.frozen}
     augmentation.install(learning, recipe.augmentation)
-    loop = Loop(manifest, recipe, method, state, loader, fabric, out, description)
-    loop.frozen_loader = frozen_loader
-    return loop
+    return Loop(
+        manifest, recipe, method, state, loader, fabric, out, description,
+        frozen_loader=frozen_loader,
+    )  # fmt: skip
 
 
 def _outcome(loop: Loop, finished: bool) -> Pretrained:
