@@ -40,7 +40,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({error})") from None
+        hint = ""
+        if path.suffix.lower() not in (".safetensors", ""):
+            hint = "; weights that others have published go to weights.video=FILE"
+        raise UserError(f"{path}: not a readable checkpoint ({error}){hint}") from None
     found = metadata.get("format", "")
     if found != FORMAT:
         if found.startswith(FORMAT.rpartition(".")[0]):
