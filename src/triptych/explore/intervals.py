@@ -49,7 +49,7 @@ def draw(
 
     # The same figures give the same bytes.
     with rc_context({"svg.hashsalt": "triptych", "svg.fonttype": "none", "font.size": 9}):
-        across = min(ACROSS, len(panels))
+        across = 2 if len(panels) == 4 else min(ACROSS, len(panels))
         down = math.ceil(len(panels) / across)
         most = max(len(points) for points in panels.values())
         height = 3.2 if axis else 0.9 + 0.3 * most
