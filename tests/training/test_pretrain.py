@@ -298,16 +298,18 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     method = declare(name, recipe.modalities)
     loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
     terms = {edge.head for edge in method.teaches} | {pair.term for pair in method.contrasts}
+    kind = {"ir": "instance", "la": "neighbours"}.get(name)
+    terms |= {f"{modality}_{kind}" for modality in method.modalities if kind}
     assert loss.keys() == terms
     # Projections learn with the encoders.
     before, after = (
         checkpoint.part(tensors(tmp_path, file), "projections") for file in ("initial", "last")
     )
-    assert len(after) == 2 * len(recipe.modalities) * (name in ("jdc", "xcc"))
+    assert len(after) == 2 * len(recipe.modalities) * (name in ("ir", "jdc", "la", "xcc"))
     assert all(not torch.equal(before[key], after[key]) for key in after)
     assert all(0 < value < 10 for value in loss.values())
     model = Model.load(done.checkpoint)
-    assert model.meets == (name not in ("sdc", "jdc"))
+    assert model.meets == (name not in ("ir", "jdc", "la", "sdc"))
     vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")
     assert present.all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)

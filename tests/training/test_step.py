@@ -4,7 +4,7 @@ from torch import nn
 
 from triptych.clips.dataset import ClipBatch
 from triptych.clustering.whiten import Whitening
-from triptych.methods.method import Teach, Triplets, declare
+from triptych.methods.method import Recall, Teach, Triplets, declare
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState, new_heads, new_projections
 from triptych.training import optimizer
@@ -23,6 +23,7 @@ class Linear(nn.Module):
 
 
 TRIPLETS = Triplets(alpha=0.5, margin=0.5, negatives="random", unit=True)
+RECALL = Recall(0.5, 0.5, noise=3, normaliser="estimated", background=3, clusterings=2)
 
 
 def step_of(present: list[bool]) -> BatchStep:
@@ -53,7 +54,7 @@ def step_of(present: list[bool]) -> BatchStep:
         {"video": torch.ones(4, dtype=torch.bool), "audio": torch.tensor(present)},
     )
     weights = {edge.head: torch.ones(4) for edge in method.teaches}
-    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0, TRIPLETS)
+    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0, TRIPLETS, RECALL)
 
 
 def test_a_clip_without_sound_neither_teaches_nor_learns_by_sound() -> None:

@@ -83,10 +83,11 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
 def _clustered(manifest: Manifest, recipe: Recipe) -> int:
     """How many clips the smallest clustering of the method has: those with all that it is of."""
     clusters = declare(recipe.method, recipe.modalities).clusters
-    return min(
+    counts = [
         int(np.logical_and.reduce([manifest.has(name) for name in item.of]).sum())
         for item in clusters
-    )
+    ]
+    return min(counts, default=len(manifest))
 
 
 def _taught(manifest: Manifest, modalities: tuple[Modality, ...]) -> int:

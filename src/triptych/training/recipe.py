@@ -137,6 +137,56 @@ class Contrastive(Config):
     unit: bool = Field(True, description="compare at unit length, where no distance exceeds 4")
 
 
+class Bank(Config):
+    """The memory bank of IR and LA: a unit vector for every clip, and how clips are told apart."""
+
+    width: int = Field(
+        128, ge=2, le=4096, description="numbers of a vector; a linear layer makes them"
+    )
+    momentum: float = Field(
+        0.5, ge=0, lt=1, description="share of the old vector in the new one, after every step"
+    )
+    temperature: float = Field(0.07, gt=0, description="what cosines are divided by")
+    noise: int | None = Field(
+        4096,
+        ge=1,
+        description="of IR: clips drawn against each one; null, or where the bank holds no more: "
+        "all of the bank, and the sum over it exactly",
+    )
+    normaliser: Literal["estimated", "scaled"] | Annotated[float, Field(gt=0)] = Field(
+        "estimated",
+        description="of IR with noise, the sum Z over the bank: estimated once, at the first step; "
+        "scaled: ImageNet's per clip, as LocalAggregation's; or a number, such as the 2876934.2 "
+        "that Tokmakov et al. left as it was",
+    )
+
+
+class Aggregation(Config):
+    """Local aggregation: who is a neighbour of a clip. K is ``clustering.k``."""
+
+    background: int = Field(
+        4096, ge=2, description="B_i, the clips that are nearest in the bank; at most all"
+    )
+    clusterings: int = Field(3, ge=1, le=64, description="m, runs of k-means that are united")
+
+
+class Prior(Config):
+    """Descriptors from outside that say who is a close neighbour in LA, such as IDT's."""
+
+    file: Path | None = Field(
+        None, description="Parquet with columns path, perhaps start, and vectors; see docs/files.md"
+    )
+    column: str = Field("vector", description="the column of the vectors")
+    space: Literal["prior", "joint"] = Field(
+        "prior",
+        description="prior: clusters of the descriptors alone, made once; joint: of bank and "
+        "descriptors side by side, made anew as the recipe says",
+    )
+    weight: float = Field(
+        1.0, gt=0, description="of the descriptors in the joint space, where the bank's is 1"
+    )
+
+
 class Augmentation(Config):
     """What training changes at random, beside window, crop and mirror image; 0: nothing."""
 
@@ -177,13 +227,16 @@ class Recipe(Config):
     augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
     contrast: Contrastive = Contrastive()
+    bank: Bank = Bank()
+    aggregation: Aggregation = Aggregation()
+    prior: Prior = Prior()
     frozen: tuple[Modality, ...] = Field(
         (), description="encoders that stay as they are; their features are extracted once"
     )
     balance: Literal["teacher", "own", "none"] = Field(
         "teacher",
         description="draws are uniform over the clusters that teach, over the student's own, or "
-        "over clips, as in DeepCluster's release",
+        "over clips, as in DeepCluster's release; over clips in IR and LA, where no clusters teach",
     )
     epochs: int = Field(20, ge=1)
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")

@@ -1,0 +1,1 @@
+"""Fixed descriptors of clips, made once and never learned."""

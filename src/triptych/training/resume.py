@@ -1,0 +1,29 @@
+"""Whether a run may be gone on with: its recipe, collection and prior must be what they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from triptych.errors import UserError
+from triptych.state import checkpoint
+
+
+def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors and counters of a run to go on with; refuses a changed recipe or collection."""
+    tensors, facts = checkpoint.load(path)
+    for key, what in (("manifest", "collection"), ("recipe", "recipe"), ("prior", "prior")):
+        if facts.get(key) != description[key]:
+            changed = _difference(facts.get(key), description[key])
+            raise UserError(
+                f"{path}: made with another {what} ({changed}); "
+                "resume with the same, or start anew from its weights with --init"
+            )
+    return tensors, facts["state"]
+
+
+def _difference(old: Any, new: Any, place: tuple[str, ...] = ()) -> str:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{'.'.join(place)} {old} became {new}".strip()
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return ", ".join(_difference(old.get(key), new.get(key), (*place, key)) for key in changed)
