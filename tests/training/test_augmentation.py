@@ -1,3 +1,4 @@
+import colorsys
 import math
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from triptych.encoders import build
 from triptych.encoders.encoder import AudioInput, VideoInput
-from triptych.training.augmentation import ColourJitter, SpecAugment, install
+from triptych.training.augmentation import ColourJitter, SpecAugment, install, luma, turned
 from triptych.training.recipe import Augmentation
 
 
@@ -78,6 +79,58 @@ def test_colours_change_alike_in_all_frames_of_a_clip() -> None:
     spread = contrast.std(mean) / x.std(mean)
     assert 0.8 <= float(spread.min()) < 0.82
     assert 1.18 < float(spread.max()) <= 1.2 + 1e-4
+
+
+def test_hue_turns_as_hsv_does() -> None:
+    """Against the standard library, pixel by pixel; grey stays, and once around is nothing."""
+    pixels = torch.cat([torch.rand(60, 3) * 255, torch.full((1, 3), 90.0), torch.eye(3) * 255])
+    for turn in (-0.4, 0.0, 0.1, 0.35, 1.0):
+        found = turned(pixels, torch.tensor(turn))
+        for pixel, made in zip(pixels.tolist(), found.tolist(), strict=True):
+            hue, saturation, value = colorsys.rgb_to_hsv(*(x / 255 for x in pixel))
+            want = colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value)
+            assert made == pytest.approx([255 * x for x in want], abs=0.02)
+
+
+def test_a_share_of_clips_loses_its_colours_in_all_frames() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1000, 2, 2, 2, 3) * 255
+    out = ColourJitter(0, 0, grey=0.2).train()(x)
+    grey = (out == out[..., :1]).all(-1).flatten(1)
+    assert torch.equal(grey.all(1), grey.any(1))
+    assert abs(int(grey.all(1).sum()) - 200) < 65  # five standard deviations
+    assert torch.equal(out[~grey.all(1)], x[~grey.all(1)])
+    lost = x[grey.all(1)]
+    want = 0.299 * lost[..., 0] + 0.587 * lost[..., 1] + 0.114 * lost[..., 2]
+    torch.testing.assert_close(out[grey.all(1)][..., 0], want, rtol=1e-5, atol=1e-3)
+
+
+def test_saturation_is_about_the_grey_of_each_pixel_within_its_amount() -> None:
+    x = torch.rand(300, 2, 2, 2, 3) * 255
+    out = ColourJitter(0, 0, saturation=0.4).train()(x)
+    apart = ((out - luma(x)) / (x - luma(x))).flatten(1)
+    factor = apart.median(1).values
+    want = luma(x) + factor[:, None, None, None, None] * (x - luma(x))
+    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-3)
+    assert 0.6 <= float(factor.min()) < 0.63
+    assert 1.37 < float(factor.max()) <= 1.4 + 1e-4
+
+
+def test_the_order_of_the_four_is_drawn_for_every_clip_and_frames_stay_alike() -> None:
+    torch.manual_seed(0)
+    x = (torch.rand(1, 1, 4, 4, 3) * 255).expand(60, 3, 4, 4, 3)
+    jitter = ColourJitter(0.4, 0.4, saturation=0.4, hue=0.4).train()
+    out = jitter(x)
+    assert torch.equal(out, out[:, :1].expand_as(out))
+    # The same amounts for all clips: what differs then is the order alone. Brightness stands
+    # anywhere; hue, saturation and contrast have six orders.
+    with pytest.MonkeyPatch.context() as patch:
+        real = torch.rand
+        patch.setattr(
+            torch, "rand", lambda *s, **k: real(*s, **k) if s[-1:] == (4,) else torch.ones(*s)
+        )
+        out = jitter(x).round().flatten(1)
+    assert len(out.unique(dim=0)) == 6
 
 
 @pytest.mark.parametrize(

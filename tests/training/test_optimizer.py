@@ -23,6 +23,13 @@ def test_constant_schedule_stays_at_one_after_the_warm_up() -> None:
     assert {optimizer.factor(step, 50, recipe) for step in range(1, 50)} == {1.0}
 
 
+def test_a_rate_that_drops_is_a_tenth_from_each_drop_on() -> None:
+    """Epochs 160 and 190 of 200, of 10 steps each; the release drops one epoch later."""
+    recipe = Optimisation(schedule="drops", warmup=0.0, drops=(0.8, 0.95))
+    rates = [optimizer.factor(step, 2000, recipe) for step in (1, 1599, 1600, 1899, 1900, 1999)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_biases_and_batch_norm_are_not_decayed(name: str) -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))

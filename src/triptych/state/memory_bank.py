@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +20,7 @@ class MemoryBank:
     ``values`` float32 (clips, width); ``members`` bool (clips,), the clips that have the modality:
     the others are nobody's neighbour and no noise; ``known`` bool (clips,), the rows that are of
     their clip and not of chance; ``keys`` int64 (clips,), which clip a row is of, whatever its
-    place. ``scale`` is the normaliser Z over the number of members, NaN before it is estimated.
+    place. ``scale`` is the normaliser Z over the number of members, 0 before it is estimated.
     """
 
     def __init__(self, keys: Tensor, members: Tensor, width: int, seed: int) -> None:
@@ -31,7 +30,7 @@ class MemoryBank:
         self.values = F.normalize(values, dim=1)
         self.members = members
         self.known = torch.zeros(len(keys), dtype=torch.bool)
-        self.scale = math.nan
+        self.scale = 0.0
         self._count()
 
     def to(self, device: torch.device) -> MemoryBank:
@@ -65,11 +64,6 @@ class MemoryBank:
             momentum * self.values[places] + (1 - momentum) * sums, dim=1
         )
         self.known[places] = True
-
-    @torch.no_grad()
-    def fill(self, rows: Tensor, outputs: Tensor) -> None:
-        """Set rows that are of chance to the unit vectors of ``outputs``: row for row."""
-        self.update(rows.to(self.values.device), outputs.to(self.values.device), momentum=0.0)
 
     def drop(self, rows: Tensor) -> None:
         """Clips that could not be read are members no more."""

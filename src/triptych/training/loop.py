@@ -147,9 +147,7 @@ class Loop:
             found = self._extract(self.loader, encoders, rows)
             found = project(self.state.projections, found, self.fabric.device)
             for name, missing in zip(banks, lacking, strict=True):
-                known = missing.cpu() & torch.from_numpy(found[name].present)
-                vectors = torch.from_numpy(found[name].values)[known]
-                banks[name].fill(known.nonzero()[:, 0], vectors)
+                memory.fill(banks[name], missing, found[name])
         return {name: memory.rows_of(bank) for name, bank in banks.items()}
 
     @cached_property
@@ -235,8 +233,8 @@ class Loop:
         count = self.steps_an_epoch * self.recipe.batch
         labels: dict[str, Labels] = {}
         if self.method.bank:  # each clip is to be told from all others, so each is drawn alike
-            for name, bank in self.state.memory.items():
-                labels[name] = np.where(bank.members.cpu().numpy(), 0, -1)
+            for name in self.method.modalities:
+                labels[name] = np.where(self.loader.has(name), 0, -1)
             return plain_draws(labels, count, seed)
         for edge in self.method.teaches:
             known = self.state.assignments[edge.cluster].labels
@@ -274,7 +272,8 @@ class Loop:
         size = self.recipe.batch
         spans = [slice(i * size, (i + 1) * size) for i in range(first, self.steps_an_epoch)]
         rows: list[npt.NDArray[np.int64]] = [draws.rows[span] for span in spans]
-        view = View(random=True, seed=derive(self.recipe.seed, "view", self.state.epoch))
+        seed = derive(self.recipe.seed, "view", self.state.epoch)
+        view = View(random=True, seed=seed, shares=self.recipe.augmentation.crops)
         # A pass that goes on in the middle draws its crops from where it stopped.
         batches = self.loader.batches(rows, view, first * size)
         for batch, span in zip(batches, spans, strict=True):

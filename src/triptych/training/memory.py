@@ -144,6 +144,15 @@ def digest(prior: Features | None) -> str | None:
     return found.hexdigest()
 
 
+def fill(bank: MemoryBank, wanted: Tensor, features: Features) -> None:
+    """Give the rows ``wanted``, bool (clips,), their vectors; drop what could not be read."""
+    rows = wanted.nonzero()[:, 0]
+    read = torch.from_numpy(features.present).to(rows.device)[rows]
+    vectors = torch.from_numpy(features.values).to(rows.device)[rows[read]]
+    bank.update(rows[read], vectors, momentum=0.0)
+    bank.drop(rows[~read])
+
+
 def rows_of(bank: MemoryBank) -> Features:
     """The bank's vectors as features of the modality."""
     return Features(bank.values.cpu().numpy(), bank.members.cpu().numpy())

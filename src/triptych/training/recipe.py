@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, Segments, VideoInput
+from triptych.encoders.encoder import AudioInput, Background, Crop, Segments, VideoInput
 
 Modality = Literal["video", "audio", "text"]
 
@@ -63,6 +63,11 @@ class Clip(Config):
         description="height and width to which frames are squashed before the crop of size; "
         "None: a square an eighth larger than size",
     )
+    crop: Crop = Field(
+        "exact",
+        description="exact: a square of size pixels is cut out of a frame; scaled: the largest "
+        "square, or in training one of augmentation.crops of it, is scaled to size",
+    )
     background: Background = Field(
         "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
     )
@@ -97,6 +102,7 @@ class Clip(Config):
             self.segments,
             self.segments_as,
             self.resize,
+            self.crop,
         )
 
     def audio_input(self) -> AudioInput:
@@ -195,6 +201,15 @@ class Augmentation(Config):
     mask_frames: float = Field(0.2, ge=0, le=1, description="widest mask, share of the time")
     brightness: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
     contrast: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
+    saturation: float = Field(0.0, ge=0, lt=1, description="of pictures, share either way")
+    hue: float = Field(0.0, ge=0, le=0.5, description="of pictures, share of the circle either way")
+    grey: float = Field(0.0, ge=0, le=1, description="share of clips that lose their colours")
+    crops: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1.0,),
+        min_length=1,
+        description="with clip.crop=scaled, one at random: side of the crop as a share of the "
+        "frame's shorter side; 1,.84,.71,.59,.5 in Hara et al. (2018)",
+    )
 
 
 NO_AUGMENTATION = Augmentation(gain=0, mask_bands=0, mask_frames=0, brightness=0, contrast=0)
@@ -210,7 +225,12 @@ class Optimisation(Config):
     )
     weight_decay: float = Field(0.05, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "drops"] = "cosine"
+    drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.8, 0.95),
+        description="of schedule=drops: shares of all steps after which the rate is a tenth of "
+        "what it was; epochs 160 and 190 of 200 in Tokmakov et al.",
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
 
@@ -268,6 +288,15 @@ class Recipe(Config):
             raise ValueError(f"frozen names {', '.join(sorted(beyond))}, which is no modality here")
         if self.frozen and set(self.frozen) == set(self.modalities):
             raise ValueError("frozen names every modality, so nothing would learn")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_are_scaled(self) -> Recipe:
+        if self.augmentation.crops != (1.0,) and self.clip.crop != "scaled":
+            raise ValueError(
+                "augmentation.crops are shares of a frame that are scaled to clip.size; set "
+                "clip.crop=scaled, or leave them out"
+            )
         return self
 
     @model_validator(mode="after")

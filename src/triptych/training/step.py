@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -116,7 +115,7 @@ class BatchStep:
             return wanted
         if wanted == "scaled":
             return OF_IMAGENET * len(memory)
-        if math.isnan(memory.scale):
+        if not memory.scale:
             near = cosines(self.queries(modality)[0], memory.values)
             memory.scale = normaliser_of_a_clip(near, memory.members, self.recall.temperature)
         return memory.scale * len(memory)
