@@ -14,7 +14,7 @@ class Given:
 
     def __init__(self, method: Method, noise: int | None) -> None:
         self.method = method
-        self.recall = Recall(0.2, 0.5, noise, "estimated", background=3, clusterings=2)
+        self.recall = Recall(0.2, 0.5, noise, "estimated", neighbours=3, clusterings=2)
         members = torch.tensor([True, True, False, True, True])
         self.bank = MemoryBank(keys_of(list("abcde")), members, 3, seed=0)
         draw = torch.Generator().manual_seed(1)

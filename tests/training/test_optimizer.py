@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from triptych.encoders import build as encoders
 from triptych.training import optimizer
 from triptych.training.recipe import Optimisation
 
@@ -41,6 +42,21 @@ def test_biases_and_batch_norm_are_not_decayed(name: str) -> None:
     built.step()
     changed = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
     assert changed == [True, False, False, False]
+
+
+def test_batch_norm_of_shortcuts_is_not_decayed_either() -> None:
+    """Tokmakov et al. go by names that hold "bn", which those of the shortcuts do not."""
+    with torch.device("meta"):
+        network = encoders.native("resnet3d_18_b")
+    built = optimizer.build(network.parameters(), 0.1, Optimisation(weight_decay=0.5))
+    decayed = {id(p) for g in built.param_groups if g["weight_decay"] for p in g["params"]}
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm3d)]
+    shortcuts = [name for name, _ in network.named_parameters() if "downsample.1" in name]
+    assert len(shortcuts) == 6
+    assert not any("bn" in name for name in shortcuts)
+    assert not any(id(p) in decayed for norm in norms for p in norm.parameters())
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv3d)]
+    assert all(id(m.weight) in decayed for m in convolutions)
 
 
 def test_set_rate_scales_each_group_s_own_rate() -> None:

@@ -43,7 +43,7 @@ from triptych.training.recipe import (
 )
 from triptych.training.source import open_source, spec_of
 
-NEAR = Aggregation(background=9, clusterings=2)
+NEAR = Aggregation(neighbours=9, clusterings=2)
 TWO = Clustering(k=2, starts=1, whiten=False)
 SPAWN = multiprocessing.get_context("spawn")
 

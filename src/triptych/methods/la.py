@@ -36,7 +36,7 @@ def loss(step: Step) -> Mapping[str, Tensor]:
     terms = {}
     for name in step.method.modalities:
         bank, (queries, rows) = step.memory(name), step.queries(name)
-        nearest = bank.nearest(queries, rows, step.recall.background)
+        nearest = bank.nearest(queries, rows, step.recall.neighbours)
         close = close_neighbours(step.runs(name), rows, nearest)
         similarities = cosines(queries, bank.values, nearest)
         terms[f"{name}_neighbours"] = local_aggregation(

@@ -94,7 +94,7 @@ class Recall:
     momentum: float
     noise: int | None
     normaliser: Literal["estimated", "scaled"] | float
-    background: int
+    neighbours: int
     clusterings: int
 
 

@@ -81,7 +81,9 @@ class MemoryBank:
         """The ``count`` members nearest to each query, or all of a small bank, in any order.
 
         ``queries`` (batch, width) of any length; ``rows`` (batch,), their own rows, which are
-        always among the answer (batch, min(count, members)).
+        always among the answer (batch, min(count, members)). On one core 4096 of 240,000 x 128 take
+        0.67 s for a batch of 128, of which the product takes 0.12 s; faiss' exact search takes 1.4.
+        (benchmarks/neighbours.py).
         """
         count = min(count, len(self))
         step = max(count, MOST_AT_ONCE // max(len(rows), 1))

@@ -170,7 +170,7 @@ class Bank(Config):
 class Aggregation(Config):
     """Local aggregation: who is a neighbour of a clip. K is ``clustering.k``."""
 
-    background: int = Field(
+    neighbours: int = Field(
         4096, ge=2, description="B_i, the clips that are nearest in the bank; at most all"
     )
     clusterings: int = Field(3, ge=1, le=64, description="m, runs of k-means that are united")

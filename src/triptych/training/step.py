@@ -143,7 +143,7 @@ def recall_of(recipe: Recipe) -> Recall:
         bank.momentum,
         bank.noise,
         bank.normaliser,
-        near.background,
+        near.neighbours,
         near.clusterings,
     )
 
