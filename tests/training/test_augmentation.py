@@ -105,6 +105,17 @@ def test_a_share_of_clips_loses_its_colours_in_all_frames() -> None:
     torch.testing.assert_close(out[grey.all(1)][..., 0], want, rtol=1e-5, atol=1e-3)
 
 
+def test_colours_keep_their_precision_under_autocast() -> None:
+    x = torch.rand(3, 2, 4, 4, 3) * 255
+    jitter = ColourJitter(0.4, 0.4, saturation=0.4, hue=0.4, grey=0.5).train()
+    found = []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(jitter(x))
+    assert torch.equal(*found)
+
+
 def test_saturation_is_about_the_grey_of_each_pixel_within_its_amount() -> None:
     x = torch.rand(300, 2, 2, 2, 3) * 255
     out = ColourJitter(0, 0, saturation=0.4).train()(x)

@@ -122,7 +122,7 @@ def _lit(x: Tensor, bright: Tensor, contrast: Tensor) -> Tensor:
 
 def luma(x: Tensor) -> Tensor:
     """The grey of every pixel (ITU-R BT.601), three times: (..., 3) RGB to the same shape."""
-    return (x @ x.new_tensor(LUMA))[..., None].expand_as(x)
+    return (x * x.new_tensor(LUMA)).sum(-1, keepdim=True).expand_as(x)
 
 
 def turned(x: Tensor, turn: Tensor) -> Tensor:

@@ -135,6 +135,22 @@ def read_prior(recipe: Recipe, manifest: Manifest) -> Features | None:
     return Features(values, known)
 
 
+def check_prior(recipe: Recipe) -> None:
+    """Raise UserError where the file of the prior is not there; it is not read."""
+    path = recipe.prior.file
+    if path is not None and not path.is_file():
+        raise UserError(f"prior.file={path}: no such file; name a Parquet file of descriptors")
+
+
+def hash_of_prior(recipe: Recipe) -> str | None:
+    """SHA-256 of the prior's file; None where there is none."""
+    path = recipe.prior.file
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest(prior: Features | None) -> str | None:
     """SHA-256 of the descriptors as they are used: another file of the same name is another run."""
     if prior is None:
