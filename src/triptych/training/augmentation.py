@@ -16,7 +16,8 @@ from triptych.encoders.encoder import Encoder
 from triptych.training.recipe import Augmentation
 
 MASKS = 2  # of each kind, as in SpecAugment's policies LD and SM
-LUMA = (0.299, 0.587, 0.114)
+# From RGB: the grey of a pixel (ITU-R BT.601), and the two numbers of its colour (FCC NTSC, 1953).
+YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
 
 
 class SpecAugment(nn.Module):
@@ -56,9 +57,11 @@ class ColourJitter(nn.Module):
 
     Frames (clips, frames, height, width, 3), float in 0..255, in training only. Contrast is a
     factor about the clip's mean, brightness one of everything, saturation one about the grey of
-    each pixel, each uniform within its amount of 1; hue turns the circle of colours by up to its
-    amount either way. Saturation and hue come before, between or after the others in an order that
-    every clip draws; brightness and contrast give the same in either order.
+    each pixel, each uniform within its amount of 1; hue turns the colours about the line of greys,
+    in YIQ, by up to its amount of a full turn either way. Every clip draws the order of the four.
+
+    Pillow's jitter turns hue in HSV and clips after each step. Here nothing is clipped, so that all
+    is linear in a pixel's colours and one pass over the frames does it.
     """
 
     def __init__(
@@ -74,74 +77,57 @@ class ColourJitter(nn.Module):
         self.saturation, self.hue, self.grey = saturation, hue, grey
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape; values may leave 0..255 by the amounts, nothing is clipped above."""
+        """The same shape; values may leave 0..255 by the amounts."""
         if not self.training:
             return x
         draws = 2 * torch.rand(2, len(x), 1, 1, 1, 1, device=x.device) - 1
         bright, contrast = 1 + self.brightness * draws[0], 1 + self.contrast * draws[1]
-        if self.grey:
-            lost = torch.rand(len(x), 1, 1, 1, 1, device=x.device) < self.grey
-            x = torch.where(lost, luma(x), x)
-        if not (self.saturation or self.hue):
-            return _lit(x, bright, contrast)
-        more = 2 * torch.rand(2, len(x), device=x.device) - 1
-        saturate, turn = 1 + self.saturation * more[0], self.hue * more[1]
-        first = torch.rand(len(x), 4).argsort(1).tolist()
-        return torch.stack(
-            [
-                self._in_order(clip, first[i], bright[i], contrast[i], saturate[i], turn[i])
-                for i, clip in enumerate(x)
-            ]
+        if not (self.saturation or self.hue or self.grey):
+            mean = x.mean((1, 2, 3, 4), keepdim=True)
+            return x.mul(bright * contrast).add_(mean * bright * (1 - contrast))
+        more = torch.rand(3, len(x), device=x.device)
+        saturation, turn = 1 + self.saturation * (2 * more[0] - 1), self.hue * (2 * more[1] - 1)
+        return recoloured(
+            x,
+            torch.stack([bright.flatten(), contrast.flatten(), saturation, turn], 1),
+            torch.rand(len(x), 4, device=x.device).argsort(1),
+            more[2] < self.grey,
         )
 
-    def _in_order(
-        self,
-        clip: Tensor,
-        order: list[int],
-        bright: Tensor,
-        contrast: Tensor,
-        saturation: Tensor,
-        turn: Tensor,
-    ) -> Tensor:
-        one = torch.ones_like(bright)
-        steps = (
-            lambda x: _lit(x[None], bright[None], one[None])[0],
-            lambda x: _lit(x[None], one[None], contrast[None])[0],
-            lambda x: torch.lerp(luma(x), x, saturation) if self.saturation else x,
-            lambda x: turned(x, turn) if self.hue else x,
-        )
-        for place in order:
-            clip = steps[place](clip)
-        return clip
 
+def recoloured(x: Tensor, amounts: Tensor, order: Tensor, grey: Tensor) -> Tensor:
+    """Clips (clips, frames, height, width, 3) less their colours where ``grey``, then changed.
 
-def _lit(x: Tensor, bright: Tensor, contrast: Tensor) -> Tensor:
-    mean = x.mean((1, 2, 3, 4), keepdim=True)
-    return x.mul(bright * contrast).add_(mean * bright * (1 - contrast))
-
-
-def luma(x: Tensor) -> Tensor:
-    """The grey of every pixel (ITU-R BT.601), three times: (..., 3) RGB to the same shape."""
-    return (x * x.new_tensor(LUMA)).sum(-1, keepdim=True).expand_as(x)
-
-
-def turned(x: Tensor, turn: Tensor) -> Tensor:
-    """Pixels (..., 3) RGB with their hue moved by ``turn`` of the circle; 1 is once around.
-
-    Through HSV, in which value and saturation stay as they are; what is below 0 counts as 0.
+    ``amounts`` (clips, 4): factors of brightness, contrast and saturation, and the share of a turn
+    of hue; ``order`` (clips, 4): when each of them comes; ``grey`` bool (clips,).
     """
-    x = x.clamp(min=0)
-    value, least = x.amax(-1, keepdim=True), x.amin(-1, keepdim=True)
-    spread = (value - least).clamp(min=1e-6)
-    red, green, blue = x[..., 0:1], x[..., 1:2], x[..., 2:3]
-    hue = torch.where(
-        value == red,
-        (green - blue) / spread,
-        torch.where(value == green, 2 + (blue - red) / spread, 4 + (red - green) / spread),
-    )
-    # Each colour is at its height over a third of the circle and falls linearly on both sides.
-    place = (x.new_tensor([5.0, 3.0, 1.0]) + hue + 6 * turn) % 6
-    return value - (value - least) * torch.minimum(place, 4 - place).clamp(0, 1)
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.float()
+        same, to_yiq = torch.eye(3, device=x.device), x.new_tensor(YIQ)
+        to_grey, to_rgb = to_yiq[:1].expand(3, 3), torch.linalg.inv(to_yiq)
+        means = x.mean((1, 2, 3))[:, :, None]
+        matrix = torch.where(grey[:, None, None], to_grey, same)
+        offset = torch.zeros_like(means)
+        nothing = amounts.new_tensor([1.0, 1.0, 1.0, 0.0])
+        for turn in range(4):
+            chosen = torch.where(order == turn, amounts, nothing)[:, :, None, None]
+            bright, contrast, saturation, hue = chosen.unbind(1)
+            step = to_rgb @ _rotation(2 * math.pi * hue[:, 0, 0]) @ to_yiq
+            step = bright * contrast * (saturation * same + (1 - saturation) * to_grey) @ step
+            mean = (matrix @ means + offset).mean(1, keepdim=True)
+            matrix, offset = step @ matrix, step @ offset + (1 - contrast) * mean
+        flat = torch.baddbmm(offset.transpose(1, 2), x.flatten(1, 3), matrix.transpose(1, 2))
+        return flat.view_as(x)
+
+
+def _rotation(angle: Tensor) -> Tensor:
+    """Matrices (clips, 3, 3) that turn I and Q by ``angle`` (clips,) and leave Y."""
+    out = torch.zeros(len(angle), 3, 3, device=angle.device)
+    out[:, 0, 0] = 1
+    out[:, 1, 1] = out[:, 2, 2] = angle.cos()
+    out[:, 2, 1] = angle.sin()
+    out[:, 1, 2] = -out[:, 2, 1]
+    return out
 
 
 def install(encoders: Mapping[str, Encoder], wanted: Augmentation) -> None:

@@ -202,7 +202,7 @@ class Augmentation(Config):
     brightness: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
     contrast: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
     saturation: float = Field(0.0, ge=0, lt=1, description="of pictures, share either way")
-    hue: float = Field(0.0, ge=0, le=0.5, description="of pictures, share of the circle either way")
+    hue: float = Field(0.0, ge=0, le=0.5, description="of pictures, share of a turn either way")
     grey: float = Field(0.0, ge=0, le=1, description="share of clips that lose their colours")
     crops: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (1.0,),
