@@ -62,7 +62,8 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
         chosen = chosen.model_copy(update={"method": method})
     if not names(overrides, "frozen") and {"text"} < set(chosen.modalities):
         # At the rate that new encoders need, one that is trained already forgets all it knew.
-        frozen = ("text",) if published(chosen.encoders.text) else ()
+        learns = declare(chosen.method, chosen.modalities).bank  # each modality by itself
+        frozen = ("text",) if published(chosen.encoders.text) and not learns else ()
         chosen = chosen.model_copy(update={"frozen": frozen})
     if not names(overrides, "clustering.k"):
         least = _clustered(manifest, chosen) // CLIPS_PER_CLUSTER

@@ -86,7 +86,8 @@ class TrainingState:
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, part(tensors, f"optimizers.{name}"))
         for name in COUNTERS:
-            setattr(self, name, facts[name])
+            if name in facts:  # an older version counted less
+                setattr(self, name, facts[name])
 
 
 def load_assignments(tensors: dict[str, Tensor], facts: dict[str, Any]) -> dict[str, Assignment]:

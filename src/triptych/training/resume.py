@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from triptych import config
 from triptych.errors import UserError
 from triptych.state import checkpoint
+from triptych.training.recipe import Recipe
 
 
 def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Tensors and counters of a run to go on with; refuses a changed recipe or collection."""
     tensors, facts = checkpoint.load(path)
+    # A key that recipes have since gained counts as its default, with which all is as it was.
+    recipe = config.validated(Recipe, facts["recipe"], str(path)).model_dump(mode="json")
+    facts = {**facts, "recipe": recipe}
     for key, what in (("manifest", "collection"), ("recipe", "recipe"), ("prior", "prior")):
         if facts.get(key) != description[key]:
             changed = _difference(facts.get(key), description[key])
