@@ -25,8 +25,9 @@ def usable(block: Block, width: int) -> tuple[Floats, int]:
     A row with NaN, with infinity, or longer than 1e6 is dropped. Raises UserError where rows have
     another width.
     """
-    kept = _kept(block, width)
-    return np.asarray(block[kept], np.float32), len(block) - int(np.count_nonzero(kept))
+    rows, kept = _judged(block, width)
+    dropped = len(block) - int(np.count_nonzero(kept))
+    return rows[kept] if dropped else rows, dropped
 
 
 def chosen(paths: Iterable[str], count: int, seed: int) -> list[str]:
@@ -53,7 +54,7 @@ class Reservoir:
 
     def add(self, block: Block) -> None:
         """Consider the rows of ``block`` [n, width]: those of the lowest keys so far are held."""
-        kept = _kept(block, self._width)
+        _, kept = _judged(block, self._width)
         self.dropped += len(block) - int(np.count_nonzero(kept))
         rows = block[kept]
         keys = np.concatenate([self._keys, self._random.random(len(rows))])
@@ -72,7 +73,8 @@ class Reservoir:
         return self._held[np.argsort(self._places)]
 
 
-def _kept(block: Block, width: int) -> NDArray[np.bool_]:
+def _judged(block: Block, width: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """The rows as float32, and which of them can be reckoned with."""
     if block.ndim != 2 or block.shape[1] != width:
         found = block.shape[1] if block.ndim == 2 else f"{block.ndim} axes"
         raise UserError(
@@ -80,6 +82,6 @@ def _kept(block: Block, width: int) -> NDArray[np.bool_]:
             "describe the videos with the settings that the model was fitted with"
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.einsum("nc,nc->n", block, block, dtype=np.float32, casting="same_kind")
-    kept: NDArray[np.bool_] = squares <= LONGEST**2  # false for NaN
-    return kept
+        rows = np.asarray(block, np.float32)
+        squares = np.einsum("nc,nc->n", rows, rows)
+    return rows, squares <= LONGEST**2  # false for NaN
