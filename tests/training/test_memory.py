@@ -43,7 +43,7 @@ def prior_of(small: Small, path: Path, leave_out: int = 0) -> Path:
     draw = np.random.default_rng(0)
     group = dict(zip(paths, halves(small), strict=True))
     values = [np.eye(5)[int(group[name])] + 0.05 * draw.normal(size=5) for name in names]
-    DescriptorTable.write(path, names, np.array(values))
+    DescriptorTable(tuple(names), np.array(values, np.float32), None, {}).write(path)
     return path
 
 
@@ -133,7 +133,8 @@ def test_what_a_bank_cannot_honour_is_refused(method: str, pairs: list[str], sai
 def test_a_prior_of_other_clips_is_refused_and_of_some_is_counted(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    DescriptorTable.write(tmp_path / "other.parquet", ["elsewhere.mp4"], np.ones((1, 3)))
+    elsewhere = DescriptorTable(("elsewhere.mp4",), np.ones((1, 3), np.float32), None, {})
+    elsewhere.write(tmp_path / "other.parquet")
     clips = len(small.manifest)
     recipe = config.override(LA, [f"prior.file={tmp_path / 'other.parquet'}"])
     with pytest.raises(UserError, match=rf"descriptors of 0 of the {clips} clips, too few for"):

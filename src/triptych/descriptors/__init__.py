@@ -1,1 +1,1 @@
-"""Fixed descriptors of clips, made once and never learned."""
+"""Videos to fixed descriptors, which nothing has learned from labels."""

@@ -120,7 +120,9 @@ def read_prior(recipe: Recipe, manifest: Manifest) -> Features | None:
     path, column = recipe.prior.file, recipe.prior.column
     if path is None:
         return None
-    values, known = DescriptorTable.read(path, column).of(manifest)
+    table = DescriptorTable.read(path, column)
+    starts = manifest.column("start").tolist()
+    values, known = table.of(manifest.column("path").tolist(), starts)
     clips, count, k = len(manifest), int(known.sum()), recipe.clustering.k
     if count < k:
         raise UserError(

@@ -180,7 +180,7 @@ class Prior(Config):
     """Descriptors from outside that say who is a close neighbour in LA, such as IDT's."""
 
     file: Path | None = Field(
-        None, description="Parquet with columns path, perhaps start, and vectors; see docs/files.md"
+        None, description="Parquet with a vector for each path; see docs/descriptors.md"
     )
     column: str = Field("vector", description="the column of the vectors")
     space: Literal["prior", "joint"] = Field(
