@@ -54,5 +54,5 @@ def test_another_collection_or_prior_is_refused(
     if said is None:
         resume_state(tmp_path / "a", description)
         return
-    with pytest.raises(UserError, match=f"made with another {said} .*--init"):
+    with pytest.raises(UserError, match=f"made with another {said} .*--resume without .*--init"):
         resume_state(tmp_path / "a", description)

@@ -20,6 +20,7 @@ LEVELS = ("--", ":", "-.", "-")
 GREY = "#777777"
 ACROSS = 3  # panels
 INCHES_A_LETTER = 0.08
+NOTE = "means over seeds; bars: 95 % intervals over groups of the tested examples"
 LONGEST = 34  # characters of a row's name that are shown
 
 
@@ -66,6 +67,7 @@ def draw(
                 place.spines[side].set_visible(False)
         for place in grid.flat[len(panels) :]:
             place.set_visible(False)
+        figure.suptitle(NOTE, fontsize=8, color=GREY, x=0.01, ha="left")
         handles, labels = grid.flat[0].get_legend_handles_labels()
         if axis:
             entry = 0.7 + INCHES_A_LETTER * max(map(len, labels))

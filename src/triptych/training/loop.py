@@ -19,7 +19,7 @@ from triptych.clips.dataset import ClipBatch, ClipLoader, View
 from triptych.embeddings.extract import Features, evaluating, extract
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, Teach, Triplets
-from triptych.progress import say
+from triptych.progress import say, track
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -179,7 +179,8 @@ class Loop:
     ) -> dict[str, Features]:
         batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
         passes = loader.batches(batches, View(random=False, seed=0))
-        return extract(encoders, passes, len(self.manifest), self.fabric)
+        shown = track(passes, len(batches), "features, batches")
+        return extract(encoders, shown, len(self.manifest), self.fabric)
 
     def _keep_if_best(self) -> None:
         state = self.state
@@ -276,7 +277,8 @@ class Loop:
         view = View(random=True, seed=seed, shares=self.recipe.augmentation.crops)
         # A pass that goes on in the middle draws its crops from where it stopped.
         batches = self.loader.batches(rows, view, first * size)
-        for batch, span in zip(batches, spans, strict=True):
+        shown = track(batches, len(spans), f"epoch {self.state.epoch + 1}, steps")
+        for batch, span in zip(shown, spans, strict=True):
             weights = {
                 edge: torch.from_numpy(values[span]) for edge, values in draws.weights.items()
             }

@@ -22,7 +22,8 @@ def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any
             changed = _difference(facts.get(key), description[key])
             raise UserError(
                 f"{path}: made with another {what} ({changed}); "
-                "resume with the same, or start anew from its weights with --init"
+                "--resume without recipe and settings takes those of the run; --init starts anew "
+                "from its weights"
             )
     return tensors, facts["state"]
 

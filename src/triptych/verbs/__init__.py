@@ -26,6 +26,7 @@ MODULES = {
     "demo": "whole",
     "methods": "declared",
     "recipes": "declared",
+    "keys": "declared",
 }
 
 
