@@ -27,7 +27,7 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import declare, names
 from triptych.seeds import derive
-from triptych.state import checkpoint
+from triptych.state import checkpoint, tensor_file
 from triptych.training import loop, memory, refresh
 from triptych.training.held_back import held_back
 from triptych.training.log import read_metrics
@@ -61,7 +61,7 @@ def kill_at(place: str, count: int) -> None:
         "step": (loop, "train_step"),
         "cluster": (refresh, "kmeans"),
         "cluster bank": (memory, "kmeans"),
-    }.get(place, (checkpoint, "save_file"))
+    }.get(place, (tensor_file, "save_file"))
     real: Callable[..., Any] = getattr(module, name)
     calls = 0
 
