@@ -1,0 +1,1 @@
+"""Videos to fixed descriptors, which nothing has learned from labels."""
