@@ -1,0 +1,127 @@
+"""The camera's motion between two frames, as a homography, and the frame without it.
+
+Wang and Schmid, ICCV 2013, section 3.1: points of the first frame and where they are in the second
+come from corners carried by optical flow and from matched keypoints; people, who move for
+themselves, are left out where their boxes are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from triptych.descriptors.compiled import compiled
+from triptych.descriptors.pyramid import Floats, Grey
+
+Keypoints = Literal["sift", "orb", "none"]
+Homography = npt.NDArray[np.float64]
+
+CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3
+NEAR = 25.0
+PAIRS, INLIERS, ERROR = 50, 25, 1.0
+MARGIN = 5
+
+
+@dataclass(frozen=True)
+class Points:
+    """Keypoints of one frame: places (n, 2) x and y, and descriptors (n, d)."""
+
+    places: Floats
+    descriptors: npt.NDArray[np.generic]
+
+
+class Detector:
+    """Finds keypoints of frames, and which of two frames are the same; kind ``none`` finds none.
+
+    The paper's SURF is in no free build of OpenCV; SIFT stands in for it.
+    """
+
+    def __init__(self, kind: Keypoints) -> None:
+        self.finder = {"sift": cv2.SIFT_create, "orb": _orb, "none": lambda: None}[kind]()
+        self.norm = cv2.NORM_HAMMING if kind == "orb" else cv2.NORM_L2
+
+    def find(self, grey: Grey, free: Grey | None) -> Points:
+        """The keypoints where ``free`` is not 0."""
+        if self.finder is None:
+            return Points(np.empty((0, 2), np.float32), np.empty((0, 1), np.float32))
+        found, descriptors = self.finder.detectAndCompute(grey, free)
+        places = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
+        return Points(places, np.empty((0, 1)) if descriptors is None else descriptors)
+
+    def match(self, before: Points, now: Points) -> tuple[Floats, Floats]:
+        """For each keypoint of ``now`` the most similar one of ``before`` within 25 pixels a side."""
+        if not len(before.places) or not len(now.places):
+            return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+        apart = np.abs(now.places[:, None] - before.places[None])
+        allowed = (apart < NEAR).all(axis=2).astype(np.uint8)
+        pairs = cv2.BFMatcher(self.norm).match(now.descriptors, before.descriptors, allowed)
+        at = np.array([(pair.trainIdx, pair.queryIdx) for pair in pairs], np.int64).reshape(-1, 2)
+        return before.places[at[:, 0]], now.places[at[:, 1]]
+
+
+def _orb() -> cv2.Feature2D:
+    return cv2.ORB_create(1000)
+
+
+def corners(before: Grey, flow: Floats, free: Grey | None) -> tuple[Floats, Floats]:
+    """Corners of the first frame, and where its optical flow (2, h, w) carries them."""
+    found = cv2.goodFeaturesToTrack(
+        before, CORNERS, CORNER_QUALITY, CORNER_DISTANCE, mask=free
+    )
+    if found is None:
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+    places = np.asarray(found, np.float32).reshape(-1, 2)
+    height, width = before.shape
+    x = np.clip(np.rint(places[:, 0]).astype(np.int64), 0, width - 1)
+    y = np.clip(np.rint(places[:, 1]).astype(np.int64), 0, height - 1)
+    ends = np.stack([x + flow[0, y, x], y + flow[1, y, x]], axis=1)
+    return places, ends.astype(np.float32)
+
+
+def homography(before: Floats, now: Floats) -> Homography:
+    """What carries points ``before`` (n, 2) to ``now``, by RANSAC; the identity where they disagree."""
+    if len(before) > PAIRS:
+        found, inliers = cv2.findHomography(before, now, cv2.RANSAC, ERROR)
+        if found is not None and int(np.count_nonzero(inliers)) > INLIERS:
+            return np.asarray(found, np.float64)
+    return np.eye(3)
+
+
+def steady(before: Grey, now: Grey, camera: Homography) -> Grey:
+    """The frame ``now`` as a camera that had not moved would have seen it, by bilinear lookup.
+
+    What comes from outside the frame, or from within 5 pixels of its border, is taken from
+    ``before``: nothing moves there.
+    """
+    out = before.copy()
+    _look_up(now, camera, out)
+    return out
+
+
+@compiled
+def _look_up(now: Grey, camera: Homography, out: Grey) -> None:
+    """Places are rounded to 1/32 pixel, as OpenCV's remapping of 8-bit pictures does."""
+    height, width = now.shape
+    for y in range(height):
+        start_x = camera[0, 1] * y + camera[0, 2]
+        start_y = camera[1, 1] * y + camera[1, 2]
+        start_depth = camera[2, 1] * y + camera[2, 2]
+        for x in range(width):
+            depth = start_depth + camera[2, 0] * x
+            if depth == 0:
+                continue
+            from_x = (start_x + camera[0, 0] * x) / depth
+            from_y = (start_y + camera[1, 0] * x) / depth
+            if not (
+                MARGIN < from_x < width - 1 - MARGIN and MARGIN < from_y < height - 1 - MARGIN
+            ):
+                continue
+            fine_x, fine_y = int(np.rint(from_x * 32)), int(np.rint(from_y * 32))
+            left, top, right, down = fine_x >> 5, fine_y >> 5, fine_x & 31, fine_y & 31
+            above = now[top, left] * (32 - right) + now[top, left + 1] * right
+            below = now[top + 1, left] * (32 - right) + now[top + 1, left + 1] * right
+            out[y, x] = np.uint8((above * (32 - down) + below * down + 512) >> 10)
