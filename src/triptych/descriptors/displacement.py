@@ -36,32 +36,37 @@ def _trust(place: int, size: int) -> np.float32:
 
 
 @compiled
-def _carry(there: Floats, flow: Floats, y: int, carried: Floats) -> None:
-    """The models of the second frame at the end of row ``y``'s displacements, bilinear (5, w).
+def _carry(there: Floats, flow_x: Floats, flow_y: Floats, y: int, carried: Floats) -> None:
+    """The models of the second frame at the end of row ``y``'s displacements, bilinear (6, w).
 
-    ``carried[5]`` is 1 where the end is within the second frame, and 0 elsewhere.
+    The sixth is 1 where the end is within the second frame, and 0 elsewhere, as are the others.
     """
     _, height, width = there.shape
+    corner = np.empty(width, np.int64)
+    shares = np.empty((4, width), np.float32)
     for x in range(width):
-        to_x, to_y = x + flow[0, y, x], y + flow[1, y, x]
-        left, top = int(np.floor(to_x)), int(np.floor(to_y))
-        if 0 <= left < width - 1 and 0 <= top < height - 1:
-            right, down = to_x - left, to_y - top
-            a = (np.float32(1) - right) * (np.float32(1) - down)
-            b = right * (np.float32(1) - down)
-            c = (np.float32(1) - right) * down
-            d = right * down
-            for term in range(5):
-                plane = there[term]
-                carried[term, x] = (
-                    a * plane[top, left]
-                    + b * plane[top, left + 1]
-                    + c * plane[top + 1, left]
-                    + d * plane[top + 1, left + 1]
-                )
-            carried[5, x] = 1
-        else:
-            carried[:, x] = 0
+        to_x, to_y = np.float32(x) + flow_x[x], np.float32(y) + flow_y[x]
+        left, top = np.floor(to_x), np.floor(to_y)
+        right, down = to_x - left, to_y - top
+        inside = (left >= 0) & (left < width - 1) & (top >= 0) & (top < height - 1)
+        one = np.float32(1) if inside else np.float32(0)
+        corner[x] = np.int64(top) * width + np.int64(left) if inside else 0
+        shares[0, x] = one * (np.float32(1) - right) * (np.float32(1) - down)
+        shares[1, x] = one * right * (np.float32(1) - down)
+        shares[2, x] = one * (np.float32(1) - right) * down
+        shares[3, x] = one * right * down
+        carried[5, x] = one
+    for term in range(5):
+        plane = there[term].reshape(-1)
+        target = carried[term]
+        for x in range(width):
+            at = corner[x]
+            target[x] = (
+                shares[0, x] * plane[at]
+                + shares[1, x] * plane[at + 1]
+                + shares[2, x] * plane[at + width]
+                + shares[3, x] * plane[at + width + 1]
+            )
 
 
 @compiled
@@ -69,7 +74,7 @@ def _equations(
     here: Floats, there: Floats, flow: Floats, y: int, trust: Floats, carried: Floats, out: Floats
 ) -> None:
     """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two of the side."""
-    _carry(there, flow, y, carried)
+    _carry(there, flow[0, y], flow[1, y], y, carried)
     width = flow.shape[2]
     row_trust = trust[0, y]
     half = np.float32(0.5)

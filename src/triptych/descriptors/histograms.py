@@ -57,19 +57,6 @@ def _votes(along: Floats, down: Floats, still: bool, places: Floats, shares: Flo
 
 
 @compiled
-def _pour(places: Floats, shares: Floats, above: Floats, out: Floats) -> None:
-    """Add one row's votes to the sums of the rows above, (bins, w)."""
-    for row in range(len(out)):
-        before = np.float32((row - 1) % DIRECTIONS if row < DIRECTIONS else 99)
-        this = np.float32(row)
-        source, target = above[row], out[row]
-        for x in range(len(places)):
-            vote = shares[0, x] if places[x] == this else np.float32(0)
-            vote += shares[1, x] if places[x] == before else np.float32(0)
-            target[x] = source[x] + vote
-
-
-@compiled
 def _slopes(picture: npt.NDArray[np.generic], y: int, along: Floats, down: Floats) -> None:
     """Differences of the two neighbours along x and along y; 0 at the borders."""
     height, width = picture.shape
@@ -86,45 +73,75 @@ def _slopes(picture: npt.NDArray[np.generic], y: int, along: Floats, down: Float
 
 
 @compiled
-def _row_sums(grey: Grey, flow: Floats, y: int, work: Floats, above: Floats, out: Floats) -> None:
-    """Sums of all votes of rows 0 to ``y``, by column: (33 bins, w), HOG, HOF, MBHx, MBHy."""
+def _pour(places: Floats, shares: Floats, sums: Floats) -> None:
+    """Add one row's votes to the sums of the rows above it, (bins, w)."""
+    for bin_ in range(len(sums)):
+        this = np.float32(bin_)
+        before = np.float32((bin_ - 1) % DIRECTIONS if bin_ < DIRECTIONS else -1)
+        target = sums[bin_]
+        for x in range(len(places)):
+            vote = shares[0, x] if places[x] == this else np.float32(0)
+            vote += shares[1, x] if places[x] == before else np.float32(0)
+            target[x] += vote
+
+
+@compiled
+def _across(sums: Floats, out: Floats) -> None:
+    """Sums over the 16 columns from each on, (bins, w): of 2, of 4, of 8, of 16.
+
+    The last 15 columns, where no cell begins, are left half done.
+    """
+    width = sums.shape[1]
+    for bin_ in range(len(sums)):
+        source, target = sums[bin_], out[bin_]
+        for x in range(width - 1):
+            target[x] = source[x] + source[x + 1]
+        for x in range(width - 3):
+            target[x] += target[x + 2]
+        for x in range(width - 7):
+            target[x] += target[x + 4]
+        for x in range(width - 15):
+            target[x] += target[x + 8]
+
+
+@compiled
+def _add_row(grey: Grey, flow: Floats, y: int, work: Floats, sums: Floats) -> None:
+    """Add the votes of row ``y`` to the sums by column, (33, w): HOG, HOF, MBHx, MBHy."""
     along, down, places, shares = work[0], work[1], work[2], work[3:5]
     _slopes(grey, y, along, down)
     _votes(along, down, False, places, shares)
-    _pour(places, shares, above[0:8], out[0:8])
+    _pour(places, shares, sums[0:8])
     _votes(flow[0, y], flow[1, y], True, places, shares)
-    _pour(places, shares, above[8:17], out[8:17])
+    _pour(places, shares, sums[8:17])
     for axis in range(2):
         first = 17 + 8 * axis
         _slopes(flow[axis], y, along, down)
         _votes(along, down, False, places, shares)
-        _pour(places, shares, above[first : first + 8], out[first : first + 8])
+        _pour(places, shares, sums[first : first + 8])
 
 
 @compiled
 def _patch(top: Floats, middle: Floats, bottom: Floats, left: int, out: Floats) -> None:
     """Add a patch's 132 numbers to ``out``: of each histogram, cells x by x and y by y, then bins.
 
-    Each histogram is lifted by 0.05, scaled to sum 1 over the four cells, and its roots taken.
+    ``top``, ``middle`` and ``bottom`` (33, w) are sums over 16 columns and all rows above the
+    patch's upper end, middle and lower end. Each histogram is lifted by 0.05, scaled to sum 1 over
+    the four cells, and its roots taken.
     """
     cells = np.empty(4 * 9, np.float32)
-    row = 0
-    at = 0
+    row, at = 0, 0
     for bins in BINS:
         total = np.float32(0)
-        for one in range(bins):
-            for across in range(2):
-                start = left + CELL * across
-                upper = np.float32(0)
-                lower = np.float32(0)
-                for x in range(start, start + CELL):
-                    upper += middle[row + one, x] - top[row + one, x]
-                    lower += bottom[row + one, x] - middle[row + one, x]
-                upper = max(upper, np.float32(0)) + FLOOR
-                lower = max(lower, np.float32(0)) + FLOOR
+        for across in range(2):
+            x = left + CELL * across
+            first = 2 * across * bins
+            for bin_ in range(bins):
+                between = middle[row + bin_, x]
+                upper = max(between - top[row + bin_, x], np.float32(0)) + FLOOR
+                lower = max(bottom[row + bin_, x] - between, np.float32(0)) + FLOOR
                 total += upper + lower
-                cells[2 * across * bins + one] = upper
-                cells[(2 * across + 1) * bins + one] = lower
+                cells[first + bin_] = upper
+                cells[first + bins + bin_] = lower
         scale = np.float32(1) / total
         for number in range(4 * bins):
             out[at + number] += np.sqrt(cells[number] * scale)
@@ -144,24 +161,22 @@ def describe(
 ) -> None:
     """Add the patches with upper left ``corners`` (n, 2: x, y) to ``sums[slot, third]`` (132,).
 
-    ``order`` sorts them by y: sums over rows are kept for the 33 rows of a patch only.
+    ``order`` sorts them by y: sums are kept for the 33 rows of a patch only.
     """
     height, width = grey.shape
     ring = np.zeros((LINES, ROWS, width), np.float32)
+    columns = np.zeros((ROWS, width), np.float32)
     work = np.empty((5, width), np.float32)
     next_one = 0
     for y in range(height):
         if next_one == len(order):
             return
-        _row_sums(grey, flow, y, work, ring[y % LINES], ring[(y + 1) % LINES])
+        _add_row(grey, flow, y, work, columns)
         end = y + 1
+        _across(columns, ring[end % LINES])
+        top, middle = ring[(end - PATCH) % LINES], ring[(end - CELL) % LINES]
         while next_one < len(order) and corners[order[next_one], 1] + PATCH == end:
             point = order[next_one]
-            _patch(
-                ring[(end - PATCH) % LINES],
-                ring[(end - CELL) % LINES],
-                ring[end % LINES],
-                corners[point, 0],
-                sums[slots[point], thirds[point]],
-            )
+            sum_ = sums[slots[point], thirds[point]]
+            _patch(top, middle, ring[end % LINES], corners[point, 0], sum_)
             next_one += 1
