@@ -17,7 +17,7 @@ import numpy.typing as npt
 from triptych.descriptors.compiled import compiled
 from triptych.descriptors.pyramid import Floats, Grey
 
-Keypoints = Literal["sift", "orb", "none"]
+Keypoints = Literal["sift", "none"]
 Homography = npt.NDArray[np.float64]
 
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3
@@ -28,43 +28,60 @@ MARGIN = 5
 
 @dataclass(frozen=True)
 class Points:
-    """Keypoints of one frame: places (n, 2) x and y, and descriptors (n, d)."""
+    """Keypoints of one frame: places (n, 2) x and y, and descriptors (n, 128)."""
 
     places: Floats
-    descriptors: npt.NDArray[np.generic]
+    descriptors: Floats
 
 
 class Detector:
-    """Finds keypoints of frames, and which of two frames are the same; kind ``none`` finds none.
+    """Finds keypoints of frames; kind ``none`` finds none.
 
     The paper's SURF is in no free build of OpenCV; SIFT stands in for it.
     """
 
     def __init__(self, kind: Keypoints) -> None:
-        self.finder = {"sift": cv2.SIFT_create, "orb": _orb, "none": lambda: None}[kind]()
-        self.norm = cv2.NORM_HAMMING if kind == "orb" else cv2.NORM_L2
+        self._finder = cv2.SIFT_create() if kind == "sift" else None
 
     def find(self, grey: Grey, free: Grey | None) -> Points:
         """The keypoints where ``free`` is not 0."""
-        if self.finder is None:
-            return Points(np.empty((0, 2), np.float32), np.empty((0, 1), np.float32))
-        found, descriptors = self.finder.detectAndCompute(grey, free)
+        if self._finder is None:
+            return Points(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
+        found, descriptors = self._finder.detectAndCompute(grey, free)
         places = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
-        return Points(places, np.empty((0, 1)) if descriptors is None else descriptors)
-
-    def match(self, before: Points, now: Points) -> tuple[Floats, Floats]:
-        """For each keypoint of ``now`` the most similar one of ``before`` within 25 pixels a side."""
-        if not len(before.places) or not len(now.places):
-            return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
-        apart = np.abs(now.places[:, None] - before.places[None])
-        allowed = (apart < NEAR).all(axis=2).astype(np.uint8)
-        pairs = cv2.BFMatcher(self.norm).match(now.descriptors, before.descriptors, allowed)
-        at = np.array([(pair.trainIdx, pair.queryIdx) for pair in pairs], np.int64).reshape(-1, 2)
-        return before.places[at[:, 0]], now.places[at[:, 1]]
+        if descriptors is None:
+            descriptors = np.empty((0, 128), np.float32)
+        return Points(places, np.asarray(descriptors, np.float32))
 
 
-def _orb() -> cv2.Feature2D:
-    return cv2.ORB_create(1000)
+def match(before: Points, now: Points) -> tuple[Floats, Floats]:
+    """For each keypoint of ``now`` the most similar one of ``before`` within 25 pixels a side.
+
+    Returns both ones' places, (m, 2) each; keypoints with nothing so near are left out.
+    """
+    nearest = _nearest(before.places, before.descriptors, now.places, now.descriptors)
+    return before.places[nearest[nearest >= 0]], now.places[nearest >= 0]
+
+
+@compiled
+def _nearest(
+    before: Floats, before_descriptors: Floats, now: Floats, now_descriptors: Floats
+) -> npt.NDArray[np.int64]:
+    """The row of the best match of each keypoint, or -1, (n,)."""
+    found = np.full(len(now), -1, np.int64)
+    for one in range(len(now)):
+        least = np.float32(np.inf)
+        for other in range(len(before)):
+            away_x, away_y = now[one, 0] - before[other, 0], now[one, 1] - before[other, 1]
+            if abs(away_x) >= NEAR or abs(away_y) >= NEAR:
+                continue
+            distance = np.float32(0)
+            for number in range(now_descriptors.shape[1]):
+                off = now_descriptors[one, number] - before_descriptors[other, number]
+                distance += off * off
+            if distance < least:
+                least, found[one] = distance, other
+    return found
 
 
 def corners(before: Grey, flow: Floats, free: Grey | None) -> tuple[Floats, Floats]:

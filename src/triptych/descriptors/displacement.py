@@ -36,45 +36,48 @@ def _trust(place: int, size: int) -> np.float32:
 
 
 @compiled
-def _carry(there: Floats, flow_x: Floats, flow_y: Floats, y: int, carried: Floats) -> None:
+def _carry(
+    there: Floats, flow_x: Floats, flow_y: Floats, y: int, room: Floats, carried: Floats
+) -> None:
     """The models of the second frame at the end of row ``y``'s displacements, bilinear (6, w).
 
     The sixth is 1 where the end is within the second frame, and 0 elsewhere, as are the others.
+    ``room`` (5, w) is to work in.
     """
     _, height, width = there.shape
-    corner = np.empty(width, np.int64)
-    shares = np.empty((4, width), np.float32)
+    corner, inside = room[4], carried[5]
+    most_x, most_y = np.float32(width - 2), np.float32(height - 2)
+    one, none = np.float32(1), np.float32(0)
     for x in range(width):
         to_x, to_y = np.float32(x) + flow_x[x], np.float32(y) + flow_y[x]
         left, top = np.floor(to_x), np.floor(to_y)
         right, down = to_x - left, to_y - top
-        inside = (left >= 0) & (left < width - 1) & (top >= 0) & (top < height - 1)
-        one = np.float32(1) if inside else np.float32(0)
-        corner[x] = np.int64(top) * width + np.int64(left) if inside else 0
-        shares[0, x] = one * (np.float32(1) - right) * (np.float32(1) - down)
-        shares[1, x] = one * right * (np.float32(1) - down)
-        shares[2, x] = one * (np.float32(1) - right) * down
-        shares[3, x] = one * right * down
-        carried[5, x] = one
+        near_x, near_y = min(max(left, none), most_x), min(max(top, none), most_y)
+        inside[x] = one if (left == near_x) & (top == near_y) else none
+        upper, lower = inside[x] * (one - down), inside[x] * down
+        room[0, x], room[1, x] = upper * (one - right), upper * right
+        room[2, x], room[3, x] = lower * (one - right), lower * right
+        corner[x] = near_y * np.float32(width) + near_x
     for term in range(5):
-        plane = there[term].reshape(-1)
-        target = carried[term]
+        plane, target = there[term].reshape(-1), carried[term]
         for x in range(width):
-            at = corner[x]
+            at = np.uintp(corner[x])
+            below = at + np.uintp(width)
             target[x] = (
-                shares[0, x] * plane[at]
-                + shares[1, x] * plane[at + 1]
-                + shares[2, x] * plane[at + width]
-                + shares[3, x] * plane[at + width + 1]
+                room[0, x] * plane[at]
+                + room[1, x] * plane[at + np.uintp(1)]
+                + room[2, x] * plane[below]
+                + room[3, x] * plane[below + np.uintp(1)]
             )
 
 
 @compiled
 def _equations(
-    here: Floats, there: Floats, flow: Floats, y: int, trust: Floats, carried: Floats, out: Floats
+    here: Floats, there: Floats, flow: Floats, y: int, trust: Floats, room: Floats, out: Floats
 ) -> None:
     """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two of the side."""
-    _carry(there, flow[0, y], flow[1, y], y, carried)
+    carried = room[5:]
+    _carry(there, flow[0, y], flow[1, y], y, room, carried)
     width = flow.shape[2]
     row_trust = trust[0, y]
     half = np.float32(0.5)
@@ -113,13 +116,13 @@ def refine(here: Floats, there: Floats, flow: Floats, out: Floats) -> None:
         trust[1, x] = _trust(x, width)
     lines = 2 * HALF + 1
     ring = np.empty((lines, 5, width), np.float32)
-    carried = np.empty((6, width), np.float32)
+    room = np.empty((11, width), np.float32)
     smooth = np.empty((5, width + 2 * HALF), np.float32)
     for y in range(min(HALF, height)):
-        _equations(here, there, flow, y, trust, carried, ring[y % lines])
+        _equations(here, there, flow, y, trust, room, ring[y % lines])
     for y in range(height):
         if y + HALF < height:
-            _equations(here, there, flow, y + HALF, trust, carried, ring[(y + HALF) % lines])
+            _equations(here, there, flow, y + HALF, trust, room, ring[(y + HALF) % lines])
         for term in range(5):
             middle = ring[y % lines, term]
             for x in range(width):
@@ -136,21 +139,19 @@ def refine(here: Floats, there: Floats, flow: Floats, out: Floats) -> None:
 
 @compiled
 def _solve(smooth: Floats, out_x: Floats, out_y: Floats) -> None:
-    """Smooth one row of the equations along x, and solve them."""
+    """Smooth one row of the equations (5, w + 10) along x, and solve them."""
     width = len(out_x)
-    for x in range(width):
-        at = HALF + x
-        yy = smooth[0, at] * TAPS[0]
-        xy = smooth[1, at] * TAPS[0]
-        xx = smooth[2, at] * TAPS[0]
-        dy = smooth[3, at] * TAPS[0]
-        dx = smooth[4, at] * TAPS[0]
+    row = np.empty((5, width), np.float32)
+    for term in range(5):
+        source, target = smooth[term], row[term]
+        for x in range(width):
+            target[x] = source[x + HALF] * TAPS[0]
         for step in range(1, HALF + 1):
-            yy += (smooth[0, at + step] + smooth[0, at - step]) * TAPS[step]
-            xy += (smooth[1, at + step] + smooth[1, at - step]) * TAPS[step]
-            xx += (smooth[2, at + step] + smooth[2, at - step]) * TAPS[step]
-            dy += (smooth[3, at + step] + smooth[3, at - step]) * TAPS[step]
-            dx += (smooth[4, at + step] + smooth[4, at - step]) * TAPS[step]
-        scale = np.float32(1) / (yy * xx - xy * xy + REGULAR)
-        out_x[x] = (yy * dx - xy * dy) * scale
-        out_y[x] = (xx * dy - xy * dx) * scale
+            right, left, tap = source[HALF + step :], source[HALF - step :], TAPS[step]
+            for x in range(width):
+                target[x] += (right[x] + left[x]) * tap
+    yy, xy, xx, dy, dx = row[0], row[1], row[2], row[3], row[4]
+    for x in range(width):
+        scale = np.float32(1) / (yy[x] * xx[x] - xy[x] * xy[x] + REGULAR)
+        out_x[x] = (yy[x] * dx[x] - xy[x] * dy[x]) * scale
+        out_y[x] = (xx[x] * dy[x] - xy[x] * dx[x]) * scale

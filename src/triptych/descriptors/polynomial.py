@@ -40,7 +40,7 @@ WEIGHT, WEIGHT_X, WEIGHT_XX, DUAL = _constants()
 
 
 @compiled
-def expand(picture: Picture, out: npt.NDArray[np.float32]) -> None:
+def expand(picture: Picture, out: Picture) -> None:
     """Write the five coefficients of every pixel of ``picture`` (h, w) to ``out`` (5, h, w).
 
     In the order y, x, y^2, x^2, xy; the constant is not needed. Beyond the border the picture goes on
@@ -48,41 +48,72 @@ def expand(picture: Picture, out: npt.NDArray[np.float32]) -> None:
     """
     height, width = picture.shape
     columns = np.empty((3, width + 2 * REACH), np.float32)
-    plain, first, second = columns[0], columns[1], columns[2]
+    row = np.empty((6, width), np.float32)
     for y in range(height):
-        middle = picture[y]
+        _down_columns(picture, y, columns)
+        _along_row(columns, row)
+        for term in range(5):
+            out[term, y] = row[term]
+
+
+# Steps are the outer loops and pixels the inner ones, and all rows are contiguous: only so does the
+# compiler take many pixels at once.
+
+
+@compiled
+def _down_columns(picture: Picture, y: int, out: Picture) -> None:
+    """Row ``y`` filtered down the columns with weights times 1, y and y^2, to ``out`` (3, w + 14)."""
+    height, width = picture.shape
+    end = REACH + width
+    plain, first, second = out[0][REACH:end], out[1][REACH:end], out[2][REACH:end]
+    middle = picture[y]
+    for x in range(width):
+        plain[x] = middle[x] * WEIGHT[0]
+        first[x] = second[x] = np.float32(0)
+    for step in range(1, REACH + 1):
+        above, below = picture[max(y - step, 0)], picture[min(y + step, height - 1)]
+        weight, odd, even = WEIGHT[step], WEIGHT_X[step], WEIGHT_XX[step]
         for x in range(width):
-            plain[REACH + x] = middle[x] * WEIGHT[0]
-            first[REACH + x] = np.float32(0)
-            second[REACH + x] = np.float32(0)
-        for step in range(1, REACH + 1):
-            above, below = picture[max(y - step, 0)], picture[min(y + step, height - 1)]
-            for x in range(width):
-                both = above[x] + below[x]
-                plain[REACH + x] += WEIGHT[step] * both
-                first[REACH + x] += WEIGHT_X[step] * (below[x] - above[x])
-                second[REACH + x] += WEIGHT_XX[step] * both
-        for row in range(3):
-            columns[row, :REACH] = columns[row, REACH]
-            columns[row, REACH + width :] = columns[row, REACH + width - 1]
+            both = above[x] + below[x]
+            plain[x] += both * weight
+            first[x] += (below[x] - above[x]) * odd
+            second[x] += both * even
+    for term in range(3):
+        out[term, :REACH] = out[term, REACH]
+        out[term, end:] = out[term, end - 1]
+
+
+@compiled
+def _along_row(columns: Picture, out: Picture) -> None:
+    """The three rows (3, w + 14) filtered along x, as the coefficients of one row, (6, w).
+
+    The sixth row is room to work in.
+    """
+    width = out.shape[1]
+    plain, first, second = columns[0], columns[1], columns[2]
+    out_y, out_x, out_yy, out_xx, out_xy, flat = out[0], out[1], out[2], out[3], out[4], out[5]
+    for x in range(width):
+        flat[x] = plain[x + REACH] * WEIGHT[0]
+        out_y[x] = first[x + REACH] * WEIGHT[0]
+        out_yy[x] = second[x + REACH] * WEIGHT[0]
+        out_x[x] = out_xx[x] = out_xy[x] = np.float32(0)
+    for step in range(1, REACH + 1):
+        weight, odd, even = WEIGHT[step], WEIGHT_X[step], WEIGHT_XX[step]
+        right, left = plain[REACH + step :], plain[REACH - step :]
         for x in range(width):
-            at = REACH + x
-            flat = plain[at] * WEIGHT[0]
-            along_y = first[at] * WEIGHT[0]
-            square_y = second[at] * WEIGHT[0]
-            along_x = np.float32(0)
-            square_x = np.float32(0)
-            mixed = np.float32(0)
-            for step in range(1, REACH + 1):
-                sides = plain[at + step] + plain[at - step]
-                flat += sides * WEIGHT[step]
-                square_x += sides * WEIGHT_XX[step]
-                along_x += (plain[at + step] - plain[at - step]) * WEIGHT_X[step]
-                along_y += (first[at + step] + first[at - step]) * WEIGHT[step]
-                mixed += (first[at + step] - first[at - step]) * WEIGHT_X[step]
-                square_y += (second[at + step] + second[at - step]) * WEIGHT[step]
-            out[0, y, x] = along_y * DUAL[0]
-            out[1, y, x] = along_x * DUAL[0]
-            out[2, y, x] = flat * DUAL[1] + square_y * DUAL[2]
-            out[3, y, x] = flat * DUAL[1] + square_x * DUAL[2]
-            out[4, y, x] = mixed * DUAL[3]
+            flat[x] += (right[x] + left[x]) * weight
+            out_xx[x] += (right[x] + left[x]) * even
+            out_x[x] += (right[x] - left[x]) * odd
+        right, left = first[REACH + step :], first[REACH - step :]
+        for x in range(width):
+            out_y[x] += (right[x] + left[x]) * weight
+            out_xy[x] += (right[x] - left[x]) * odd
+        right, left = second[REACH + step :], second[REACH - step :]
+        for x in range(width):
+            out_yy[x] += (right[x] + left[x]) * weight
+    for x in range(width):
+        out_y[x] *= DUAL[0]
+        out_x[x] *= DUAL[0]
+        out_yy[x] = flat[x] * DUAL[1] + out_yy[x] * DUAL[2]
+        out_xx[x] = flat[x] * DUAL[1] + out_xx[x] * DUAL[2]
+        out_xy[x] *= DUAL[3]

@@ -25,6 +25,7 @@ PATCH = 32
 LEVELS = 8
 STRIDE = np.float32(np.sqrt(2))
 ITERATIONS = 2
+MOST_PIXELS = 2**24  # places are counted in float32
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Pyramid:
             raise UserError(
                 f"pictures are {self.width}x{self.height}; dense trajectories describe patches of "
                 f"{PATCH}x{PATCH} pixels and need pictures no smaller"
+            )
+        if self.height * self.width > MOST_PIXELS:
+            raise UserError(
+                f"pictures are {self.width}x{self.height}; dense trajectories take pictures of up "
+                f"to {MOST_PIXELS} pixels: scale the video down"
             )
 
     @cached_property

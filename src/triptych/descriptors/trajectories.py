@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from triptych.descriptors.camera import Detector, Keypoints, corners, homography, steady
+from triptych.descriptors.camera import Detector, Keypoints, corners, homography, match, steady
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
 from triptych.descriptors.tracks import LENGTH, Tracks
 
@@ -40,7 +40,7 @@ class Trajectories:
         ended = []
         if self.frames:
             raw = flows(self._models, models)
-            pairs = corners(self._levels[0], raw[0], free), self._detector.match(self._found, found)
+            pairs = corners(self._levels[0], raw[0], free), match(self._found, found)
             camera = homography(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
             still = steady(self._levels[0], grey, camera)
             warped = flows(self._models, self.pyramid.models(still))
