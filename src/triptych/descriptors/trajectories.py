@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.descriptors.camera import Detector, Keypoints, corners, homography, match, steady
+from triptych.descriptors.people import Box
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
 from triptych.descriptors.tracks import LENGTH, Tracks
-
-Box = tuple[float, float, float, float]
 
 
 class Trajectories:
