@@ -10,7 +10,7 @@ FOUNDATION = {"errors", "atomic", "seeds", "progress", "workers", "config"}
 LAYERS = [
     {"manifest", "encoders", "clustering", "objectives"},
     {"clips", "state", "demo"},
-    {"methods", "embeddings"},
+    {"descriptors", "methods", "embeddings"},
     {"training"},
     {"evaluate", "explore"},
     {"recipes"},

@@ -34,7 +34,7 @@ class Whitening:
         if dim is not None and dim < 1:
             raise ValueError(f"dim={dim}: at least one component")
         x = _host(x)
-        mean, covariance = _moments(x)
+        mean, covariance = moments(x)
         if not np.isfinite(covariance).all():
             raise UserError(
                 "whitening: the features hold NaN or infinity, so training has diverged or an "
@@ -97,8 +97,8 @@ def _host(x: Floats | Tensor) -> Floats:
     return np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float32)
 
 
-def _moments(x: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean [D] and covariance [D, D] in float64, from sums over blocks of rows."""
+def moments(x: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean [D] and covariance [D, D], over N, of ``x`` [N, D]: float64, summed block by block."""
     mean = x.mean(axis=0, dtype=np.float64)
     total = np.zeros((x.shape[1], x.shape[1]))
     for start in range(0, len(x), ROWS):

@@ -86,9 +86,7 @@ def _nearest(
 
 def corners(before: Grey, flow: Floats, free: Grey | None) -> tuple[Floats, Floats]:
     """Corners of the first frame, and where its optical flow (2, h, w) carries them."""
-    found = cv2.goodFeaturesToTrack(
-        before, CORNERS, CORNER_QUALITY, CORNER_DISTANCE, mask=free
-    )
+    found = cv2.goodFeaturesToTrack(before, CORNERS, CORNER_QUALITY, CORNER_DISTANCE, mask=free)
     if found is None:
         return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
     places = np.asarray(found, np.float32).reshape(-1, 2)
@@ -133,9 +131,7 @@ def _look_up(now: Grey, camera: Homography, out: Grey) -> None:
                 continue
             from_x = (start_x + camera[0, 0] * x) / depth
             from_y = (start_y + camera[1, 0] * x) / depth
-            if not (
-                MARGIN < from_x < width - 1 - MARGIN and MARGIN < from_y < height - 1 - MARGIN
-            ):
+            if not (MARGIN < from_x < width - 1 - MARGIN and MARGIN < from_y < height - 1 - MARGIN):
                 continue
             fine_x, fine_y = int(np.rint(from_x * 32)), int(np.rint(from_y * 32))
             left, top, right, down = fine_x >> 5, fine_y >> 5, fine_x & 31, fine_y & 31

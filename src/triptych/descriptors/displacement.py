@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float32]
 
 HALF = 5
 TAPS = tuple(
-    np.float32(np.exp(-np.arange(HALF + 1) ** 2 / (2 * 1.5**2)))
-    / np.float32(np.exp(-np.arange(-HALF, HALF + 1) ** 2 / (2 * 1.5**2)).sum())
+    np.float32(np.exp(-(np.arange(HALF + 1) ** 2) / (2 * 1.5**2)))
+    / np.float32(np.exp(-(np.arange(-HALF, HALF + 1) ** 2) / (2 * 1.5**2)).sum())
 )
 BORDER = (np.float32(0.14), np.float32(0.14), *(np.float32(0.4472),) * 3)
 REGULAR = np.float32(1e-3)

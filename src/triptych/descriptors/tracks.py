@@ -102,9 +102,7 @@ def _longer(table: npt.NDArray[np.generic], more: int) -> npt.NDArray[np.generic
 
 
 @compiled
-def _sample(
-    corner: Floats, least: float, points: Floats, ages: Slots, live: Slots
-) -> Floats:
+def _sample(corner: Floats, least: float, points: Floats, ages: Slots, live: Slots) -> Floats:
     """The middles of free cells where ``corner`` is above ``least``, (n, 2), by rows."""
     height, width = corner.shape[0] // SPACING, corner.shape[1] // SPACING
     taken = np.zeros((height, width), np.bool_)

@@ -5,10 +5,9 @@ Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from triptych.descriptors.camera import Detector, Keypoints, corners, homography, match, steady
 from triptych.descriptors.people import Box

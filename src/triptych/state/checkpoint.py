@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from triptych.atomic import whole_file
 from triptych.errors import UserError
+from triptych.state import tensor_file
 
 FORMAT = "triptych.checkpoint.1"
+CHECKPOINT = tensor_file.Kind(FORMAT, "checkpoint", "train one with `triptych pretrain`")
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write ``tensors`` and the JSON-able ``facts``; what was in ``path`` stays if that fails."""
-    metadata = {"format": FORMAT, "facts": json.dumps(facts)}
-    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    try:
-        with whole_file(path) as beside:
-            mode = beside.stat().st_mode
-            save_file(held, beside, metadata)
-            beside.chmod(mode)  # safetensors makes files that only their owner may read
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: the checkpoint cannot be written ({error})") from None
+    tensor_file.save(path, tensors, facts, CHECKPOINT)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors, on the CPU, and the facts. Nothing is unpickled."""
-    if not path.is_file():
-        raise UserError(f"{path}: no checkpoint here; train one with `triptych pretrain`")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({error})") from None
-    found = metadata.get("format", "")
-    if found != FORMAT:
-        if found.startswith(FORMAT.rpartition(".")[0]):
-            raise UserError(f"{path}: in format {found}, this version reads {FORMAT}")
-        raise UserError(f"{path}: safetensors, but not a checkpoint of Triptych")
-    try:
-        facts = json.loads(metadata["facts"])
-    except (KeyError, ValueError):
-        raise UserError(f"{path}: its facts are damaged; take another checkpoint") from None
-    return tensors, facts
+    return tensor_file.load(path, CHECKPOINT)
 
 
 def of_run(run: Path) -> Path:

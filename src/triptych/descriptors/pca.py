@@ -1,0 +1,70 @@
+"""The projection of local descriptors on their main axes, by the share of variance kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.clustering.whiten import moments
+from triptych.descriptors.sample import Block, Floats
+from triptych.errors import UserError
+
+
+@dataclass(frozen=True)
+class Projection:
+    """x -> (x - mean) axes. The axes have unit length: nothing is whitened."""
+
+    mean: Floats  # [C]
+    axes: Floats  # [C, D], by falling variance
+    kept: float  # the share of variance along the axes
+
+    @classmethod
+    def fit(cls, x: Block, share: float) -> Projection:
+        """Keep as few axes of ``x`` [N, C] as hold ``share`` of its variance, 0 < share <= 1.
+
+        Tokmakov et al. 2020, section 4.1, keep .9 of all columns together. The covariance is
+        summed in float64, block by block; each axis points where its largest number is positive.
+        Raises UserError where all rows are the same.
+        """
+        mean, covariance = moments(x)
+        values, axes = np.linalg.eigh(covariance)
+        values, axes = np.maximum(values[::-1], 0), axes[:, ::-1]
+        # Rounding of float32 rows leaves this much variance where there is none.
+        floor = np.finfo(np.float32).eps ** 2 * len(mean) * (values[0] + mean @ mean)
+        rank = int(np.count_nonzero(values > floor))
+        if rank == 0:
+            raise UserError(
+                f"PCA: all {len(x)} rows of the sample are the same, so there is nothing to keep "
+                "apart; sample more videos, or others"
+            )
+        parts = np.cumsum(values) / values.sum()
+        count = min(int(np.searchsorted(parts, share)) + 1, rank)
+        axes = axes[:, :count]
+        largest = axes[np.abs(axes).argmax(axis=0), np.arange(count)]
+        axes = np.ascontiguousarray(axes * np.sign(largest), dtype=np.float32)
+        return cls(mean.astype(np.float32), axes, float(parts[count - 1]))
+
+    @property
+    def dim(self) -> int:
+        """D, how many axes were kept."""
+        return int(self.axes.shape[1])
+
+    def on(self, device: str | torch.device) -> Projector:
+        """The same, ready for tensors of ``device``."""
+        return Projector(self, device)
+
+
+class Projector:
+    """A projection on one device; its product takes the mean along."""
+
+    def __init__(self, projection: Projection, device: str | torch.device) -> None:
+        offset = -(projection.mean.astype(np.float64) @ projection.axes)
+        self._offset = torch.from_numpy(offset.astype(np.float32)).to(device)
+        self._axes = torch.from_numpy(projection.axes).to(device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Float32 [n, C] to [n, D]."""
+        return torch.addmm(self._offset, x, self._axes)
