@@ -17,13 +17,14 @@ import numpy.typing as npt
 from triptych.descriptors.compiled import compiled
 from triptych.descriptors.pyramid import Floats, Grey
 
-Keypoints = Literal["sift", "none"]
+Keypoints = Literal["sift", "sift-full", "none"]
 Homography = npt.NDArray[np.float64]
 
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3
 NEAR = 25.0
 PAIRS, INLIERS, ERROR = 50, 25, 1.0
 MARGIN = 5
+SHORTER_SIDE = 240
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,44 @@ class Points:
     descriptors: Floats
 
 
+NONE = Points(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
+
+
 class Detector:
     """Finds keypoints of frames; kind ``none`` finds none.
 
-    The paper's SURF is in no free build of OpenCV; SIFT stands in for it.
+    The paper's SURF is in no free build of OpenCV; SIFT stands in for it. ``sift-full`` looks at
+    the picture itself, ``sift`` at one that is shrunk by a whole number until its shorter side has at
+    most 240 pixels: large pictures take SIFT as long as everything else together, for homographies
+    that differ no more than RANSAC's own from one draw to the next.
     """
 
     def __init__(self, kind: Keypoints) -> None:
-        self._finder = cv2.SIFT_create() if kind == "sift" else None
+        self._finder = None if kind == "none" else cv2.SIFT.create()
+        self._shrinks = kind == "sift"
 
     def find(self, grey: Grey, free: Grey | None) -> Points:
         """The keypoints where ``free`` is not 0."""
         if self._finder is None:
-            return Points(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
-        found, descriptors = self._finder.detectAndCompute(grey, free)
-        places = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
+            return NONE
+        factor = -(-min(grey.shape) // SHORTER_SIDE) if self._shrinks else 1
+        small = _shrunk(grey, factor, cv2.INTER_AREA)
+        mask = None if free is None else _shrunk(free, factor, cv2.INTER_NEAREST)
+        found, descriptors = self._finder.detectAndCompute(small, mask)
         if descriptors is None:
-            descriptors = np.empty((0, 128), np.float32)
+            return NONE
+        places = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
+        across = np.array(grey.shape[::-1]) / np.array(small.shape[::-1])
+        places = ((places + 0.5) * across - 0.5).astype(np.float32)
         return Points(places, np.asarray(descriptors, np.float32))
+
+
+def _shrunk(picture: Grey, factor: int, interpolation: int) -> Grey:
+    if factor == 1:
+        return picture
+    height, width = picture.shape
+    size = (width // factor, height // factor)
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
 
 
 def match(before: Points, now: Points) -> tuple[Floats, Floats]:
@@ -98,7 +119,7 @@ def corners(before: Grey, flow: Floats, free: Grey | None) -> tuple[Floats, Floa
 
 
 def homography(before: Floats, now: Floats) -> Homography:
-    """What carries points ``before`` (n, 2) to ``now``, by RANSAC; the identity where they disagree."""
+    """What carries points ``before`` (n, 2) to ``now``, by RANSAC; the identity where few agree."""
     if len(before) > PAIRS:
         found, inliers = cv2.findHomography(before, now, cv2.RANSAC, ERROR)
         if found is not None and int(np.count_nonzero(inliers)) > INLIERS:

@@ -12,7 +12,10 @@ LONGEST = 24  # letters of a number below 10^15 with seven places, its sign and 
 
 
 def lines(rows: npt.NDArray[np.float32], places: npt.NDArray[np.int64]) -> bytes:
-    """Rows (n, c) as lines of text, a tab after every number; column j with ``places[j]`` decimals."""
+    """Rows (n, c) as lines of text, a tab after each number, ``places[j]`` decimals in column j.
+
+    Numbers are finite, and below 10^11 where there are seven places: digits are counted in 64 bits.
+    """
     room = np.empty(rows.size * LONGEST + len(rows), np.uint8)
     return room[: _lines(rows, places, room)].tobytes()
 

@@ -16,10 +16,8 @@ from triptych.descriptors.compiled import compiled
 Floats = npt.NDArray[np.float32]
 
 HALF = 5
-TAPS = tuple(
-    np.float32(np.exp(-(np.arange(HALF + 1) ** 2) / (2 * 1.5**2)))
-    / np.float32(np.exp(-(np.arange(-HALF, HALF + 1) ** 2) / (2 * 1.5**2)).sum())
-)
+_GAUSSIAN = np.exp(-(np.arange(-HALF, HALF + 1) ** 2) / (2 * 1.5**2))
+TAPS = tuple(np.float32(tap) for tap in _GAUSSIAN[HALF:] / _GAUSSIAN.sum())
 BORDER = (np.float32(0.14), np.float32(0.14), *(np.float32(0.4472),) * 3)
 REGULAR = np.float32(1e-3)
 
@@ -75,7 +73,7 @@ def _carry(
 def _equations(
     here: Floats, there: Floats, flow: Floats, y: int, trust: Floats, room: Floats, out: Floats
 ) -> None:
-    """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two of the side."""
+    """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two beside it."""
     carried = room[5:]
     _carry(there, flow[0, y], flow[1, y], y, room, carried)
     width = flow.shape[2]

@@ -18,14 +18,15 @@ def trajectories(
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
-    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes and UserError
-    where the pictures are too small, or ``people`` has boxes in frames that the video does not.
+    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes and
+    UserError where the pictures are too small, or ``people`` has boxes in frames that the video
+    has not.
     """
     tracker: Trajectories | None = None
     for number, grey in enumerate(grey_frames(path)):
         if tracker is None:
             try:
-                tracker = Trajectories(*grey.shape, keypoints)
+                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))

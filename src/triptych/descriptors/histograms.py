@@ -1,9 +1,9 @@
 """Histograms of orientations around tracked points: HOG, HOF, MBHx and MBHy of one frame.
 
 Wang and Schmid, ICCV 2013, section 4: a patch of 32x32 pixels has 2x2 cells; in each the
-orientations of grey gradients (HOG), of optical flow (HOF), and of the gradients of the flow's x and
-y (MBHx, MBHy) vote with their magnitudes, each vote shared by the two nearest of 8 directions. HOF
-has a ninth bin for pixels that stand still.
+orientations of grey gradients (HOG), of optical flow (HOF), and of the gradients of the flow's x
+and y (MBHx, MBHy) vote with their magnitudes, each vote shared by the two nearest of 8 directions.
+HOF has a ninth bin for pixels that stand still.
 """
 
 from __future__ import annotations

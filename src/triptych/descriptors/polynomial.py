@@ -18,7 +18,7 @@ REACH = 7
 SIGMA = 1.5
 
 
-def _constants() -> tuple[tuple[float, ...], ...]:
+def _constants() -> tuple[tuple[np.float32, ...], ...]:
     """Taps of the three one-dimensional filters from the middle outwards, and the dual basis.
 
     By symmetry only four numbers of the inverse of the Gram matrix of 1, x, y, x^2, y^2, xy are
@@ -31,9 +31,9 @@ def _constants() -> tuple[tuple[float, ...], ...]:
     basis = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y]).reshape(6, -1)
     dual = np.linalg.inv(basis * np.outer(weights, weights).ravel() @ basis.T)
     half, outwards = weights[REACH:], steps[REACH:]
-    taps = (half, half * outwards, half * outwards**2)
     needed = (dual[1, 1], dual[0, 3], dual[3, 3], dual[5, 5])
-    return *(tuple(np.float32(taps[i])) for i in range(3)), tuple(np.float32(needed))
+    rows = (half, half * outwards, half * outwards**2, needed)
+    return tuple(tuple(np.float32(value) for value in row) for row in rows)
 
 
 WEIGHT, WEIGHT_X, WEIGHT_XX, DUAL = _constants()
@@ -43,8 +43,8 @@ WEIGHT, WEIGHT_X, WEIGHT_XX, DUAL = _constants()
 def expand(picture: Picture, out: Picture) -> None:
     """Write the five coefficients of every pixel of ``picture`` (h, w) to ``out`` (5, h, w).
 
-    In the order y, x, y^2, x^2, xy; the constant is not needed. Beyond the border the picture goes on
-    as its last row and column.
+    In the order y, x, y^2, x^2, xy; the constant is not needed. Beyond the border the picture goes
+    on as its last row and column.
     """
     height, width = picture.shape
     columns = np.empty((3, width + 2 * REACH), np.float32)
@@ -62,7 +62,7 @@ def expand(picture: Picture, out: Picture) -> None:
 
 @compiled
 def _down_columns(picture: Picture, y: int, out: Picture) -> None:
-    """Row ``y`` filtered down the columns with weights times 1, y and y^2, to ``out`` (3, w + 14)."""
+    """Row ``y`` filtered down the columns with weights times 1, y, y^2, to ``out`` (3, w + 14)."""
     height, width = picture.shape
     end = REACH + width
     plain, first, second = out[0][REACH:end], out[1][REACH:end], out[2][REACH:end]

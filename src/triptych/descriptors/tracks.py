@@ -1,10 +1,12 @@
 """Points tracked through 15 frames at one scale, and which of them are worth keeping.
 
-Wang and Schmid, ICCV 2013, section 3; Wang et al., Dense Trajectories and Motion Boundary Descriptors
-for Action Recognition, IJCV 2013, section 3.1.
+Wang and Schmid, ICCV 2013, section 3; Wang et al., Dense Trajectories and Motion Boundary
+Descriptors for Action Recognition, IJCV 2013, section 3.1.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -25,6 +27,7 @@ PLACE = 10
 COLUMNS = PLACE + 2 * LENGTH + THIRDS * WIDTH
 
 Slots = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float32)
 
 
 class Tracks:
@@ -43,7 +46,7 @@ class Tracks:
         self._sums = np.empty((0, THIRDS, WIDTH), np.float32)
 
     def sample(self, grey: Grey) -> None:
-        """Begin a point in every cell of 5x5 pixels of ``grey`` that holds none and is no flat spot."""
+        """Begin a point in every cell of 5x5 pixels of ``grey`` that holds none and is not flat."""
         corner = np.asarray(cv2.cornerMinEigenVal(grey, 3, ksize=3), np.float32)
         points = _sample(corner, float(corner.max()) * QUALITY, self._points, self._ages, self.live)
         born = self._take(len(points))
@@ -97,7 +100,7 @@ class Tracks:
         return taken
 
 
-def _longer(table: npt.NDArray[np.generic], more: int) -> npt.NDArray[np.generic]:
+def _longer(table: npt.NDArray[Number], more: int) -> npt.NDArray[Number]:
     return np.concatenate([table, np.zeros((more, *table.shape[1:]), table.dtype)])
 
 
@@ -198,7 +201,7 @@ def _path(points: Floats, scale: np.float32, row: Floats) -> bool:
 
 @compiled
 def _steps(steps: Floats, scale: np.float32, row: Floats) -> bool:
-    """The steps without the camera's motion, their lengths summing to 1; False where none is 1 px."""
+    """The steps without the camera's motion, summing to 1; False where none is above 1 px."""
     total = np.float32(0)
     longest = np.float32(0)
     for at in range(LENGTH):

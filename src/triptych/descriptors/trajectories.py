@@ -9,10 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triptych.descriptors.camera import Detector, Keypoints, corners, homography, match, steady
+from triptych.descriptors.camera import (
+    NONE,
+    Detector,
+    Keypoints,
+    corners,
+    homography,
+    match,
+    steady,
+)
 from triptych.descriptors.people import Box
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
-from triptych.descriptors.tracks import LENGTH, Tracks
+from triptych.descriptors.tracks import COLUMNS, LENGTH, Tracks
 
 
 class Trajectories:
@@ -23,6 +31,9 @@ class Trajectories:
         self.frames = 0
         self._detector = Detector(keypoints)
         self._tracks = [Tracks(*size) for size in self.pyramid.sizes]
+        self._levels: list[Grey] = []  # of the frame before, as are the next two
+        self._models: list[Floats] = []
+        self._found = NONE
 
     def take(self, grey: Grey, people: Sequence[Box] = ()) -> Floats:
         """The trajectories that end in the frame ``grey`` (h, w), (n, 436) and by scale.
@@ -48,7 +59,7 @@ class Trajectories:
         for tracks, level_grey in zip(self._tracks, levels, strict=True):
             tracks.sample(level_grey)
         self._levels, self._models, self._found = levels, models, found
-        rows = np.concatenate(ended) if ended else np.empty((0, 436), np.float32)
+        rows = np.concatenate(ended) if ended else np.empty((0, COLUMNS), np.float32)
         rows[:, 0] = self.frames
         rows[:, 7] = np.clip(rows[:, 1] / self.pyramid.width, 0, 0.999)
         rows[:, 8] = np.clip(rows[:, 2] / self.pyramid.height, 0, 0.999)
