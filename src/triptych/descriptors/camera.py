@@ -42,8 +42,8 @@ class Detector:
     """Finds keypoints of frames; kind ``none`` finds none.
 
     The paper's SURF is in no free build of OpenCV; SIFT stands in for it. ``sift-full`` looks at
-    the picture itself, ``sift`` at one that is shrunk by a whole number until its shorter side has at
-    most 240 pixels: large pictures take SIFT as long as everything else together, for homographies
+    the picture itself, ``sift`` at one shrunk by a whole number until its shorter side has at most
+    240 pixels: in large pictures SIFT takes as long as everything else together, for homographies
     that differ no more than RANSAC's own from one draw to the next.
     """
 
