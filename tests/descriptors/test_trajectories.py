@@ -17,23 +17,23 @@ def described(pictures: list[Grey], people: list[tuple[float, ...]] | None = Non
     return np.concatenate([tracker.take(picture, people or []) for picture in pictures])  # type: ignore[arg-type]
 
 
-def near_the_square(rows: Floats) -> np.ndarray:
-    """Which trajectories are, at the middle of their life, where the square is, or at its edge."""
+def near_the_square(rows: Floats, edge: int) -> np.ndarray:
+    """Which trajectories are in the square at the middle of their life, or so near to its edge."""
     middle = rows[:, 0] - 7.5
     inside = np.ones(len(rows), bool)
     for axis in range(2):
         from_edge = rows[:, 1 + axis] - (START[axis] + OWN[axis] * middle)
-        inside &= (from_edge > -8) & (from_edge < SIDE + 8)
+        inside &= (from_edge > -edge) & (from_edge < SIDE + edge)
     return inside
 
 
 def test_the_camera_s_motion_is_taken_out_and_the_square_s_own_is_kept() -> None:
     rows = described(film(FRAMES))
     assert set(rows[:, 0].tolist()) <= set(range(15, FRAMES))
-    on_it = near_the_square(rows)
-    assert on_it.mean() > 0.9
-    assert on_it.sum() > 100
-    own = rows[on_it]
+    # What the square passes over is carried along for a while.
+    assert near_the_square(rows, 16).mean() > 0.8
+    own = rows[near_the_square(rows, -8)]
+    assert len(own) > 50
     # As it is seen it goes one way; without the camera's motion, another.
     np.testing.assert_allclose(np.median(own[:, 5]), 15 * np.hypot(*OWN), rtol=0.02)
     relative = np.array(OWN) - PAN
@@ -114,4 +114,6 @@ def test_parity_with_the_original_program(data: Path, reference: Floats, keypoin
     assert np.median(correlations) >= 0.999
     assert np.quantile(correlations, 0.01) >= 0.97
     np.testing.assert_allclose(ours[:, 3:10], theirs[:, 3:10], atol=0.1)
-    np.testing.assert_allclose(ours[:, 40:136], theirs[:, 40:136], atol=0.02)  # HOG, no camera in it
+    np.testing.assert_allclose(
+        ours[:, 40:136], theirs[:, 40:136], atol=0.02
+    )  # HOG, no camera in it

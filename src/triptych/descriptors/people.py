@@ -32,6 +32,17 @@ def read_boxes(path: Path) -> Boxes:
     return _table(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
 
 
+def beside(folder: Path, video: str) -> Path | None:
+    """The file of ``folder`` with the boxes of ``video``, a path below another folder, or None.
+
+    For ``a/b.mp4`` that is ``a/b.bb``, ``a/b.csv``, ``a/b.mp4.bb`` or ``a/b.mp4.csv``.
+    """
+    at = folder / video
+    names = (at.stem, at.name)
+    files = [at.with_name(name + ending) for name in names for ending in (".bb", ".csv")]
+    return next((file for file in files if file.is_file()), None)
+
+
 def _lines(path: Path, text: str) -> Boxes:
     """The first line is of the first frame, as the original has it, whatever its number is."""
     frames: Boxes = {}

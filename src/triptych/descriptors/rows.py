@@ -91,6 +91,15 @@ def _write_table(path: Path, blocks: Iterable[Floats], facts: Mapping[str, Any])
             file.write_table(pa.table(columns, schema=schema))
 
 
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """What ``write_rows`` was told of a table, and its ``frames``; None where it is none."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return dict(json.loads(metadata[FACTS]))
+    except (OSError, pa.ArrowException, ValueError, KeyError):
+        return None
+
+
 def read_rows(path: Path) -> Iterator[Floats]:
     """The rows of either kind of file in blocks, float32 (n, 436); the original's own files too.
 
@@ -120,11 +129,12 @@ def _read_table(path: Path) -> Iterator[Floats]:
 
 
 def _read_text(path: Path) -> Iterator[Floats]:
-    if path.stat().st_size == 0:
-        return
+    with pa.input_stream(str(path)) as file:  # takes .gz too
+        if not file.read(1):
+            return
     names = [str(at) for at in range(COLUMNS + 1)]  # a tab ends each line, so a column more
     reader = pyarrow.csv.open_csv(
-        pa.input_stream(str(path)),  # takes .gz too
+        pa.input_stream(str(path)),
         read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
         parse_options=pyarrow.csv.ParseOptions(delimiter="\t"),
         convert_options=pyarrow.csv.ConvertOptions(
