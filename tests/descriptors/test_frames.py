@@ -8,7 +8,7 @@ import pytest
 from tests.clips.making import write_video
 from tests.descriptors.scenes import texture
 from triptych.clips.media import DecodeError
-from triptych.descriptors.frames import grey_frames
+from triptych.descriptors.frames import expected_frames, grey_frames
 
 
 def colours(number: int) -> np.ndarray:
@@ -77,3 +77,10 @@ def test_frames_that_change_their_size_keep_the_first_one_s(tmp_path: Path) -> N
     found = list(grey_frames(both))
     assert len(found) >= 8
     assert {frame.shape for frame in found} == {(48, 64)}
+
+
+def test_how_many_frames_are_to_be_expected(data: Path, tmp_path: Path) -> None:
+    for name in ("demo.mp4", "demo.mkv", "demo.webm"):
+        assert expected_frames(data / "containers" / "video" / name) == pytest.approx(1441, abs=3)
+    with pytest.raises(DecodeError, match="cannot be opened"):
+        expected_frames(tmp_path / "gone.mp4")

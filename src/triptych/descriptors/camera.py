@@ -8,16 +8,15 @@ themselves, are left out where their boxes are known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from triptych.descriptors.choices import Keypoints
 from triptych.descriptors.compiled import compiled
 from triptych.descriptors.pyramid import Floats, Grey
 
-Keypoints = Literal["sift", "sift-full", "none"]
 Homography = npt.NDArray[np.float64]
 
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 1000, 0.001, 3

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from triptych.descriptors.camera import Keypoints
-from triptych.descriptors.frames import grey_frames
-from triptych.descriptors.people import Boxes
-from triptych.descriptors.pyramid import Floats
+import cv2
+
+from triptych.descriptors.choices import Format, Keypoints
+from triptych.descriptors.frames import expected_frames, grey_frames
+from triptych.descriptors.people import Boxes, read_boxes
+from triptych.descriptors.pyramid import Floats, SizeError
+from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
+from triptych.progress import track
+
+
+class BoxesError(UserError):
+    """The boxes of people are not of this video."""
 
 
 def trajectories(
@@ -18,21 +26,44 @@ def trajectories(
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
-    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes and
-    UserError where the pictures are too small, or ``people`` has boxes in frames that the video
-    has not.
+    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes, SizeError
+    where the pictures are too small, and BoxesError where ``people`` has boxes in frames that the
+    video has not.
     """
+    cv2.setNumThreads(1)  # more bring nothing on pictures of this size, and take others' cores
     tracker: Trajectories | None = None
     for number, grey in enumerate(grey_frames(path)):
         if tracker is None:
             try:
                 tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints)
-            except UserError as error:
-                raise UserError(f"{path}: {error}") from None
+            except SizeError as error:
+                raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
     beyond = [frame for frame in people or {} if tracker and frame >= tracker.frames]
     if tracker and beyond:
-        raise UserError(
+        raise BoxesError(
             f"{path}: has {tracker.frames} frames, and there are boxes for frame {min(beyond)}; "
             "are they of another video, or counted from 1?"
         )
+
+
+def extract(
+    video: Path,
+    out: Path,
+    *,
+    format: Format = "parquet",
+    keypoints: Keypoints = "sift",
+    boxes: Path | None = None,
+) -> tuple[int, int]:
+    """Write the trajectories of ``video`` to ``out``, whole or not at all.
+
+    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes.
+    """
+    for file in (video, boxes):
+        if file is not None and out.exists() and file.exists() and out.samefile(file):
+            raise UsageError(f"{out}: is read, and would be written over; give --out another name")
+    people = None if boxes is None else read_boxes(boxes)
+    ended = trajectories(video, keypoints=keypoints, people=people)
+    shown = track(ended, expected_frames(video), "frames")
+    facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}
+    return write_rows(out, shown, format, facts)

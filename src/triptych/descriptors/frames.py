@@ -35,6 +35,20 @@ def grey_frames(path: Path) -> Iterator[Grey]:
         raise DecodeError(f"{path}: no frame decodes")
 
 
+def expected_frames(path: Path) -> int:
+    """How many frames the file says it has, or its length and rate let expect; 0 where neither.
+
+    Raises DecodeError as ``grey_frames`` does.
+    """
+    media = Media(path)
+    try:
+        stream = pictures(media)
+        length = (media.container.duration or 0) / av.time_base
+        return int(stream.frames or length * float(stream.average_rate or 0))
+    finally:
+        media.close()
+
+
 def _frames(media: Media, stream: Any) -> Iterator[Any]:
     for packet in chain(media.packets(stream), [None]):
         try:

@@ -28,6 +28,10 @@ ITERATIONS = 2
 MOST_PIXELS = 2**24  # places are counted in float32
 
 
+class SizeError(UserError):
+    """Pictures of a size that cannot be described."""
+
+
 @dataclass(frozen=True)
 class Pyramid:
     """The levels of pictures of one size; ``scales`` say how many pixels one of a level spans."""
@@ -37,12 +41,12 @@ class Pyramid:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < PATCH:
-            raise UserError(
+            raise SizeError(
                 f"pictures are {self.width}x{self.height}; dense trajectories describe patches of "
                 f"{PATCH}x{PATCH} pixels and need pictures no smaller"
             )
         if self.height * self.width > MOST_PIXELS:
-            raise UserError(
+            raise SizeError(
                 f"pictures are {self.width}x{self.height}; dense trajectories take pictures of up "
                 f"to {MOST_PIXELS} pixels: scale the video down"
             )

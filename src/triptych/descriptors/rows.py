@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +19,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from triptych.atomic import whole_file
+from triptych.descriptors.choices import Format
 from triptych.descriptors.decimal import lines
 from triptych.descriptors.pyramid import Floats
 from triptych.descriptors.tracks import COLUMNS, PLACE
 from triptych.errors import UserError
-
-Format = Literal["parquet", "idt"]
 
 PLACES = ("mean_x", "mean_y", "std_x", "std_y", "length", "scale", "x", "y", "t")
 PARTS = {"trajectory": 30, "hog": 96, "hof": 108, "mbhx": 96, "mbhy": 96}

@@ -12,12 +12,12 @@ import numpy as np
 from triptych.descriptors.camera import (
     NONE,
     Detector,
-    Keypoints,
     corners,
     homography,
     match,
     steady,
 )
+from triptych.descriptors.choices import Keypoints
 from triptych.descriptors.people import Box
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
 from triptych.descriptors.tracks import COLUMNS, LENGTH, Tracks

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 MODULES = {
     "doctor": "read",
     "scan": "read",
+    "trajectories": "describe",
     "pretrain": "learn",
     "embed": "learn",
     "cluster": "learn",
