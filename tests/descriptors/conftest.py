@@ -26,6 +26,7 @@ collect_ignore = (
             "rows",
             "extract",
             "collection",
+            "videos",
         )
     ]
     if missing()

@@ -83,3 +83,25 @@ def test_wrong_words_and_missing_packages_are_one_line(
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(UserError, match=r"trajectories need .*numba.* pip install"):
         triptych.trajectories(tmp_path / "a.mp4", tmp_path / "a")
+
+
+@needs_opencv
+def test_a_collection_to_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from tests.descriptors import films
+    from triptych.verbs.render import render
+
+    films.make(tmp_path / "films").write(tmp_path / "manifest.parquet")
+    few = ["keypoints=none", "components=2", "sketch=16", "starts=1", "vector=fisher"]
+    found = triptych.describe(
+        "idt", str(tmp_path / "manifest.parquet"), few, out=tmp_path / "d", workers=0
+    )
+    assert json.loads(json.dumps(found)) == found
+    assert (found["videos"], found["without_motion"], found["rows"]) == (6, 1, None)
+    assert found["descriptors"] == str(tmp_path / "d" / "idt.parquet")
+    assert [row["path"] for row in found["files"]] == ["broken.mp4", "small.mp4"]
+    render("describe", found)
+    assert "small.mp4" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"seed: .*idt\.safetensors decides that"):
+        triptych.describe(
+            "idt", tmp_path / "manifest.parquet", "seed=1", model=tmp_path / "idt.safetensors"
+        )

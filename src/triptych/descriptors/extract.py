@@ -9,16 +9,12 @@ import cv2
 
 from triptych.descriptors.choices import Format, Keypoints
 from triptych.descriptors.frames import expected_frames, grey_frames
-from triptych.descriptors.people import Boxes, read_boxes
+from triptych.descriptors.people import Boxes, BoxesError, read_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
-from triptych.errors import UsageError, UserError
+from triptych.errors import UsageError
 from triptych.progress import track
-
-
-class BoxesError(UserError):
-    """The boxes of people are not of this video."""
 
 
 def trajectories(

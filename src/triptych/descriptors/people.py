@@ -20,15 +20,19 @@ Boxes = dict[int, list[Box]]
 COLUMNS = ("frame", "left", "top", "right", "bottom")
 
 
+class BoxesError(UserError):
+    """Boxes of people that cannot be used, or that are of another video."""
+
+
 def read_boxes(path: Path) -> Boxes:
     """The boxes of the frames that have some, by the frame's number.
 
-    Raises UserError that names the line that is not as it should be.
+    Raises BoxesError that names the line that is not as it should be.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as boxes of people ({error})") from None
+        raise BoxesError(f"{path}: cannot be read as boxes of people ({error})") from None
     return _table(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
 
 
@@ -52,12 +56,12 @@ def _lines(path: Path, text: str) -> Boxes:
             continue
         numbers = _numbers(path, line, words)
         if len(numbers) % 5 != 1:
-            raise UserError(
+            raise BoxesError(
                 f"{path}: line {line} has {len(numbers)} numbers; it should have the frame's and "
                 "five for each person: left, top, right, bottom, confidence"
             )
         if numbers[0] != expected and frames:
-            raise UserError(
+            raise BoxesError(
                 f"{path}: line {line} is of frame {words[0]}, the line before of {expected - 1:g}; "
                 "write a line for every frame, with its number alone where nobody is"
             )
@@ -71,7 +75,7 @@ def _table(path: Path, text: str) -> Boxes:
     rows = csv.DictReader(text.splitlines())
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
-        raise UserError(
+        raise BoxesError(
             f"{path}: has no column {', '.join(missing)}; a table of boxes has {', '.join(COLUMNS)}"
         )
     frames: Boxes = {}
@@ -79,7 +83,7 @@ def _table(path: Path, text: str) -> Boxes:
         numbers = _numbers(path, line, [row[name] or "" for name in COLUMNS])
         frame = int(numbers[0])
         if frame != numbers[0] or frame < 0:
-            raise UserError(f"{path}: line {line}: frame {row['frame']} is no number from 0 on")
+            raise BoxesError(f"{path}: line {line}: frame {row['frame']} is no number from 0 on")
         frames.setdefault(frame, []).append(_box(path, line, numbers[1:]))
     return frames
 
@@ -88,16 +92,16 @@ def _numbers(path: Path, line: int, words: Sequence[str]) -> list[float]:
     try:
         numbers = [float(word) for word in words]
     except ValueError:
-        raise UserError(f"{path}: line {line} holds something that is no number") from None
+        raise BoxesError(f"{path}: line {line} holds something that is no number") from None
     if not all(map(math.isfinite, numbers)):
-        raise UserError(f"{path}: line {line} holds a number that is not finite")
+        raise BoxesError(f"{path}: line {line} holds a number that is not finite")
     return numbers
 
 
 def _box(path: Path, line: int, edges: Sequence[float]) -> Box:
     left, top, right, bottom = edges
     if right < left or bottom < top:
-        raise UserError(
+        raise BoxesError(
             f"{path}: line {line}: a box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) ends "
             "before it begins; edges are left, top, right, bottom"
         )

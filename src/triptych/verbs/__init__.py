@@ -15,6 +15,7 @@ MODULES = {
     "doctor": "read",
     "scan": "read",
     "trajectories": "describe",
+    "describe": "describe",
     "pretrain": "learn",
     "embed": "learn",
     "cluster": "learn",

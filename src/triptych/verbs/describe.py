@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from triptych.verbs.learn import Root, Workers
+
 
 def trajectories(
     video: Annotated[Path, typer.Argument(help="the video")],
@@ -34,3 +36,40 @@ def trajectories(
     if frames < 16:
         say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
     return {"rows": str(out), "trajectories": rows, "frames": frames}
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="which descriptor: idt")],
+    manifest: Annotated[Path, typer.Option(help="manifest.parquet, from `triptych scan`")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="its settings")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="where NAME.parquet goes, and what made it")] = Path(
+        "descriptors"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="use this fitted model, rather than fit one")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="a folder with boxes of people: a/b.bb for a/b.mp4")
+    ] = None,
+    keep_rows: Annotated[
+        bool, typer.Option("--keep-rows", help="keep the trajectories too, in OUT/NAME_rows")
+    ] = False,
+    root: Root = None,
+    workers: Workers = None,
+) -> dict[str, Any]:
+    """Make one vector of every video, without labels or learning; goes on where it was stopped."""
+    from triptych.descriptors.describe import describe as whole
+    from triptych.manifest.schema import Manifest
+
+    return whole(
+        name,
+        Manifest.read(manifest, root),
+        out,
+        overrides or [],
+        workers=workers,
+        model=model,
+        boxes=boxes,
+        keep_rows=keep_rows,
+    )
