@@ -8,6 +8,6 @@ from __future__ import annotations
 import runpy
 import sys
 
-for name in ("kmeans", "training", "round", "manifest_growth", "fisher"):
+for name in ("kmeans", "training", "round", "manifest_growth", "fisher", "trajectories"):
     sys.argv = [name]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")
