@@ -109,7 +109,7 @@ class Collection:
         kept = store.work / f"model-{digest.hexdigest()[:16]}.safetensors"
         if kept.exists():
             return FisherModel.load(kept)
-        rows: dict[str, Block] = {path: np.load(file) for path, file in sample.items()}
+        rows: dict[str, Block] = {path: np.load(file, "r") for path, file in sample.items()}
         say(f"fitting {settings.components} components to {sum(map(len, rows.values()))} rows")
         source = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
         fitted = FisherModel.fit(rows, settings, source=source)
