@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.descriptors.scenes import texture
-from triptych.descriptors.displacement import refine
+from triptych.descriptors.displacement import refine, weave
 from triptych.descriptors.polynomial import expand
 from triptych.descriptors.pyramid import ITERATIONS, Floats
 
@@ -15,7 +15,7 @@ def flow(first: np.ndarray, second: np.ndarray, iterations: int = ITERATIONS) ->
         expand(cv2.GaussianBlur(picture.astype(np.float32), (3, 3), 0), models[-1])
     here, there = np.zeros((2, 2, *first.shape), np.float32)
     for _ in range(iterations):
-        refine(models[0], models[1], here, there)
+        refine(models[0], weave(models[1]), here, there)
         here, there = there, here
     return here
 
@@ -52,5 +52,5 @@ def test_what_is_flat_does_not_move_and_what_leaves_is_finite() -> None:
     wild = np.full((2, 40, 50), 1e4, np.float32)
     wild[1, :20] = -1e6
     out = np.empty_like(wild)
-    refine(here, there, wild, out)
+    refine(here, weave(there), wild, out)
     assert np.isfinite(out).all()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from tests.descriptors.scenes import texture
-from triptych.descriptors.displacement import refine
+from triptych.descriptors.displacement import refine, weave
 from triptych.descriptors.polynomial import expand
 from triptych.descriptors.pyramid import Pyramid, flows
 from triptych.errors import UserError
@@ -93,7 +93,7 @@ def test_flows_come_down_through_a_median() -> None:
         flow = flow.astype(np.float32)
         for _ in range(2):
             better = np.empty_like(flow)
-            refine(here[level], there[level], flow, better)
+            refine(here[level], weave(there[level]), flow, better)
             flow = better
         flow = np.stack([ndimage.median_filter(axis, 5, mode="nearest") for axis in flow])
         np.testing.assert_allclose(found[level], flow, atol=1e-3)

@@ -34,15 +34,36 @@ def _trust(place: int, size: int) -> np.float32:
 
 
 @compiled
-def _carry(
-    there: Floats, flow_x: Floats, flow_y: Floats, y: int, room: Floats, carried: Floats
-) -> None:
+def weave(models: Floats) -> Floats:
+    """The five coefficients of each pixel side by side, from ``models`` (5, h, w).
+
+    Displacements lead to a pixel here and a pixel there, and what is read of it lies together.
+    """
+    terms, height, width = models.shape
+    out = np.empty(terms * height * width, np.float32)
+    for y in range(height):
+        row = out[y * width * terms : (y + 1) * width * terms]
+        first, second, third = models[0, y], models[1, y], models[2, y]
+        fourth, fifth = models[3, y], models[4, y]
+        for x in range(width):
+            at = np.uintp(x) * np.uintp(5)
+            row[at] = first[x]
+            row[at + np.uintp(1)] = second[x]
+            row[at + np.uintp(2)] = third[x]
+            row[at + np.uintp(3)] = fourth[x]
+            row[at + np.uintp(4)] = fifth[x]
+    return out
+
+
+@compiled
+def _carry(there: Floats, height: int, flow: Floats, y: int, room: Floats, carried: Floats) -> None:
     """The models of the second frame at the end of row ``y``'s displacements, bilinear (6, w).
 
     The sixth is 1 where the end is within the second frame, and 0 elsewhere, as are the others.
-    ``room`` (5, w) is to work in.
+    ``there`` is woven; ``room`` (5, w) is to work in.
     """
-    _, height, width = there.shape
+    flow_x, flow_y = flow[0, y], flow[1, y]
+    width = len(flow_x)
     corner, inside = room[4], carried[5]
     most_x, most_y = np.float32(width - 2), np.float32(height - 2)
     one, none = np.float32(1), np.float32(0)
@@ -56,17 +77,50 @@ def _carry(
         room[0, x], room[1, x] = upper * (one - right), upper * right
         room[2, x], room[3, x] = lower * (one - right), lower * right
         corner[x] = near_y * np.float32(width) + near_x
-    for term in range(5):
-        plane, target = there[term].reshape(-1), carried[term]
-        for x in range(width):
-            at = np.uintp(corner[x])
-            below = at + np.uintp(width)
-            target[x] = (
-                room[0, x] * plane[at]
-                + room[1, x] * plane[at + np.uintp(1)]
-                + room[2, x] * plane[below]
-                + room[3, x] * plane[below + np.uintp(1)]
-            )
+    _blend(there, room, carried)
+
+
+@compiled
+def _blend(there: Floats, room: Floats, carried: Floats) -> None:
+    """Of each pixel the four corners, the first at ``room[4]``, by their shares ``room[:4]``."""
+    upper_left, upper_right, lower_left, lower_right = room[0], room[1], room[2], room[3]
+    first, second, third = carried[0], carried[1], carried[2]
+    fourth, fifth, corner = carried[3], carried[4], room[4]
+    line = np.uintp(5 * len(corner))
+    for x in range(len(corner)):
+        at = np.uintp(corner[x]) * np.uintp(5)
+        below = at + line
+        a, b, c, d = upper_left[x], upper_right[x], lower_left[x], lower_right[x]
+        first[x] = (
+            a * there[at]
+            + b * there[at + np.uintp(5)]
+            + c * there[below]
+            + d * there[below + np.uintp(5)]
+        )
+        second[x] = (
+            a * there[at + np.uintp(1)]
+            + b * there[at + np.uintp(6)]
+            + c * there[below + np.uintp(1)]
+            + d * there[below + np.uintp(6)]
+        )
+        third[x] = (
+            a * there[at + np.uintp(2)]
+            + b * there[at + np.uintp(7)]
+            + c * there[below + np.uintp(2)]
+            + d * there[below + np.uintp(7)]
+        )
+        fourth[x] = (
+            a * there[at + np.uintp(3)]
+            + b * there[at + np.uintp(8)]
+            + c * there[below + np.uintp(3)]
+            + d * there[below + np.uintp(8)]
+        )
+        fifth[x] = (
+            a * there[at + np.uintp(4)]
+            + b * there[at + np.uintp(9)]
+            + c * there[below + np.uintp(4)]
+            + d * there[below + np.uintp(9)]
+        )
 
 
 @compiled
@@ -75,7 +129,7 @@ def _equations(
 ) -> None:
     """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two beside it."""
     carried = room[5:]
-    _carry(there, flow[0, y], flow[1, y], y, room, carried)
+    _carry(there, flow.shape[1], flow, y, room, carried)
     width = flow.shape[2]
     row_trust = trust[0, y]
     half = np.float32(0.5)
@@ -104,7 +158,7 @@ def _equations(
 def refine(here: Floats, there: Floats, flow: Floats, out: Floats) -> None:
     """One iteration: better displacements ``out`` (2: x, y; h, w) from ``flow`` of that shape.
 
-    ``here`` and ``there`` (5, h, w) are the models of the first and of the second frame.
+    ``here`` (5, h, w) are the models of the first frame, ``there`` those of the second, woven.
     """
     _, height, width = here.shape
     trust = np.empty((2, max(height, width)), np.float32)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from triptych.descriptors.displacement import refine
+from triptych.descriptors.displacement import refine, weave
 from triptych.descriptors.polynomial import expand
 from triptych.errors import UserError
 
@@ -104,9 +104,9 @@ def flows(here: Sequence[Floats], there: Sequence[Floats]) -> list[Floats]:
             for axis in range(2):
                 wider = cv2.resize(found[-1][axis], (width, height), interpolation=cv2.INTER_LINEAR)
                 np.multiply(wider, STRIDE, out=flow[axis])
-        refined = np.empty_like(flow)
+        refined, woven = np.empty_like(flow), weave(second)
         for _ in range(ITERATIONS):
-            refine(first, second, flow, refined)
+            refine(first, woven, flow, refined)
             flow, refined = refined, flow
         for axis in range(2):
             cv2.medianBlur(flow[axis], 5, dst=refined[axis])
