@@ -84,3 +84,19 @@ def test_how_many_frames_are_to_be_expected(data: Path, tmp_path: Path) -> None:
         assert expected_frames(data / "containers" / "video" / name) == pytest.approx(1441, abs=3)
     with pytest.raises(DecodeError, match="cannot be opened"):
         expected_frames(tmp_path / "gone.mp4")
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le", "yuv444p", "bgr0"])
+def test_films_of_other_pixels_than_most(tmp_path: Path, pix_fmt: str) -> None:
+    path = write_video(
+        tmp_path / "a.mkv",
+        range(0, 200, 40),
+        codec="ffv1",
+        options={"level": "3"},
+        picture=colours,
+        pix_fmt=pix_fmt,
+    )
+    found = list(grey_frames(path))
+    assert len(found) == 5
+    wanted = cv2.cvtColor(colours(0), cv2.COLOR_RGB2GRAY).astype(int)
+    assert np.abs(found[0] - wanted).max() <= 3
