@@ -6,7 +6,8 @@ import pytest
 from tests.clips.making import write_video
 from tests.descriptors.scenes import film, texture
 from triptych.clips.media import DecodeError
-from triptych.descriptors.extract import trajectories
+from triptych.descriptors import extract as module
+from triptych.descriptors.extract import extract, trajectories
 from triptych.descriptors.frames import grey_frames
 from triptych.descriptors.trajectories import Trajectories
 from triptych.errors import UserError
@@ -41,6 +42,16 @@ def test_boxes_go_to_their_frames(clip: Path) -> None:
 def test_boxes_of_another_video_are_refused(clip: Path) -> None:
     with pytest.raises(UserError, match=r"square\.mp4: has 20 frames, .* boxes for frame 20"):
         list(trajectories(clip, keypoints="none", people={20: [(0, 0, 1, 1)], 3: []}))
+
+
+def test_frames_that_do_not_decode_are_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = data / "containers" / "damaged" / "demo.ogv"
+    few = [np.empty((0, 436), np.float32)] * 366
+    monkeypatch.setattr(module, "trajectories", lambda *_, **__: iter(few))  # they take long
+    assert extract(film, tmp_path / "a.parquet") == (0, 366)
+    assert "demo.ogv: 366 of about 144" in capsys.readouterr().err
 
 
 def test_one_frame_gives_no_trajectory(tmp_path: Path) -> None:

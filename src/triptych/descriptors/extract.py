@@ -14,7 +14,9 @@ from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
 from triptych.errors import UsageError
-from triptych.progress import track
+from triptych.progress import say, track
+
+MOST = 0.95  # of the frames that a header promises; where fewer decode, it is said
 
 
 def trajectories(
@@ -60,6 +62,10 @@ def extract(
             raise UsageError(f"{out}: is read, and would be written over; give --out another name")
     people = None if boxes is None else read_boxes(boxes)
     ended = trajectories(video, keypoints=keypoints, people=people)
-    shown = track(ended, expected_frames(video), "frames")
+    expected = expected_frames(video)
+    shown = track(ended, expected, "frames")
     facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}
-    return write_rows(out, shown, format, facts)
+    rows, frames = write_rows(out, shown, format, facts)
+    if frames < MOST * expected:
+        say(f"{video}: {frames} of about {expected} frames decode; the others are left out")
+    return rows, frames
