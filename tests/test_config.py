@@ -1,13 +1,13 @@
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_validator
 
-from triptych.config import Config, keys, load, override, save, validated
+from triptych.config import Config, described, keys, load, override, save, unknown, validated
 from triptych.errors import UsageError, UserError
 
 
@@ -70,6 +70,30 @@ def test_pairs_override(pair: str, key: str, value: object) -> None:
         found = getattr(found, name)
     assert found == value
     assert type(found) is type(value)
+
+
+class Told(Config):
+    size: int = Field(64, ge=16, lt=256, description="pixels")
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.25)
+    place: Path | None = None
+    how: Literal["fresh", "trained"] = "fresh"
+    exact: bool = False
+
+
+def test_every_key_is_described_with_what_it_may_be() -> None:
+    assert [tuple(row.values()) for row in described(Told)] == [
+        ("size", "64", "whole number from 16 below 256", "pixels"),
+        ("rates", "0.5,0.25", "list of number above 0", ""),
+        ("place", "null", "file; or null", ""),
+        ("how", "fresh", "fresh, trained", ""),
+        ("exact", "false", "true or false", ""),
+    ]
+    assert [row["key"] for row in described(Run)] == keys(Run)
+
+
+def test_of_many_keys_an_error_names_the_verb_that_lists_them() -> None:
+    line = unknown("learning", [f"key{i}" for i in range(40)])
+    assert line == "'learning' is not a key; `triptych keys` lists them"
 
 
 def test_only_the_named_key_changes_and_the_last_pair_wins() -> None:

@@ -18,7 +18,7 @@ from triptych.encoders import build
 from triptych.encoders.encoder import AudioInput
 from triptych.encoders.pixels import NativeClip
 from triptych.verbs import MODULES, verb
-from triptych.verbs.declared import methods
+from triptych.verbs.declared import keys, methods
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -77,6 +77,17 @@ def test_the_table_of_methods_is_what_the_declarations_say() -> None:
     page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     for row in methods()["methods"]:
         assert f"| {' | '.join(row.values())} |" in page, f"docs/methods.md lacks {row}"
+
+
+def test_the_table_of_settings_is_what_the_recipe_says() -> None:
+    page = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+    rows = [f"| {' | '.join(escaped(row))} |" for row in keys()["keys"]]
+    shown = [line for line in page.splitlines() if line.startswith("| ")]
+    assert shown[2:] == rows
+
+
+def escaped(row: dict[str, str]) -> list[str]:
+    return [f"`{row['key']}`", *(row[name] for name in ("default", "values", "meaning"))]
 
 
 def test_the_tests_that_the_errata_name_exist() -> None:

@@ -16,13 +16,14 @@ def test_items_pass_through_and_standard_output_stays_clean(
 def test_long_work_says_how_far_it_is_and_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """6 s an item: a line after 12 s, when 2 of 5 are done and 3 times 6 s are left, and so on."""
+    """6 s an item: a line after 12 s, when 2 of 10 are done and 8 times 6 s are left, the next
+    one after twice as long a pause."""
     clock = iter(range(0, 100, 6))
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
-    list(progress.track(range(5), 5, "reading"))
+    list(progress.track(range(10), 10, "reading"))
     assert capsys.readouterr().err.splitlines() == [
-        "reading: 2 of 5, 18 s left",
-        "reading: 4 of 5, 6 s left",
+        "reading: 2 of 10, 48 s left",
+        "reading: 6 of 10, 24 s left",
     ]
 
 

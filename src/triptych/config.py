@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -14,6 +14,7 @@ from triptych.atomic import write_json
 from triptych.errors import UsageError, UserError
 
 C = TypeVar("C", bound="Config")
+FEW = 16  # keys that an error names
 LONGEST = 80  # characters of a wrong value that an error repeats
 
 
@@ -43,6 +44,49 @@ def keys(config: type[BaseModel], prefix: str = "") -> list[str]:
     return found
 
 
+def described(config: type[BaseModel], prefix: str = "") -> list[dict[str, str]]:
+    """A row for each key: ``key``, ``default``, ``values`` it may have, and its ``meaning``."""
+    rows = []
+    for name, field in config.model_fields.items():
+        kind: Any = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rows += described(kind, f"{prefix}{name}.")
+            continue
+        default = field.default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else json.dumps(default)
+        rows.append(
+            {
+                "key": prefix + name,
+                "default": shown.strip('"'),
+                "values": _values(kind, field.metadata),
+                "meaning": field.description or "",
+            }
+        )
+    return rows
+
+
+def _values(kind: Any, limits: Sequence[Any] = ()) -> str:
+    """What values of a type may be, in words."""
+    inner = [part for part in get_args(kind) if part not in (type(None), ...)]
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, inner))
+    if get_origin(kind) is Annotated:
+        return _values(inner[0], [limit for one in inner[1:] for limit in one.metadata])
+    if get_origin(kind) is tuple:
+        return "list of " + _values(inner[0])
+    if type(None) in get_args(kind):
+        return f"{_values(inner[0], limits)}; or null"
+    words = {int: "whole number", float: "number", bool: "true or false", Path: "file"}
+    signs = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
+    ranges = [
+        f"{word} {getattr(limit, sign):g}"
+        for limit in limits
+        for sign, word in signs.items()
+        if getattr(limit, sign, None) is not None
+    ]
+    return " ".join([words.get(kind, "word"), *ranges])
+
+
 def override(config: C, pairs: Sequence[str]) -> C:
     """``config`` with ``key=value`` pairs applied; values are JSON, a comma list, or a word.
 
@@ -53,7 +97,7 @@ def override(config: C, pairs: Sequence[str]) -> C:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise UsageError(f"{pair!r}: expected key=value; keys are {', '.join(known)}")
+            raise UsageError(f"{pair!r}: expected key=value; `triptych keys` lists the keys")
         if key not in known:
             raise UsageError(unknown(key, known))
         _place(values, key.split("."), text)
@@ -115,7 +159,8 @@ def unknown(key: str, known: Sequence[str]) -> str:
     # The last part alone is what people remember: size for clip.size.
     close = close or [name for name in known if name.rpartition(".")[2] == key][:1]
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"{key!r} is not a key; {hint}keys are {', '.join(known)}"
+    listed = f"keys are {', '.join(known)}" if len(known) <= FEW else "`triptych keys` lists them"
+    return f"{key!r} is not a key; {hint}{listed}"
 
 
 def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:

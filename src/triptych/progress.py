@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0  # at first; each pause is twice the one before
+LONGEST_PAUSE = 300.0
 
 
 def say(line: str) -> None:
@@ -33,10 +34,11 @@ def _bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
 def _lines(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     start = said = time.monotonic()
+    pause = SECONDS_BETWEEN_LINES
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - said >= SECONDS_BETWEEN_LINES and done < total:
+        if now - said >= pause and done < total:
             left = (now - start) / done * (total - done)
             say(f"{what}: {done} of {total}, {left:.0f} s left")
-            said = now
+            said, pause = now, min(2 * pause, LONGEST_PAUSE)

@@ -18,6 +18,7 @@ from triptych.explore.filters import (
     Filters,
     Layer,
     compare,
+    facing,
     facts,
     first_layers,
     profile,
@@ -162,6 +163,15 @@ def test_a_row_says_how_far_two_checkpoints_are_apart() -> None:
     assert (second["checkpoint"], second["filters"], second["kernel"]) == ("b", 4, "3×2×2")
     assert (second["even"], second["strongest"]) == (1 / 4, max(second["energy"]))
     assert sum(second["energy"]) == pytest.approx(1)
+
+
+def test_filters_face_the_same_ones_of_the_first_checkpoint() -> None:
+    weights = np.arange(1, 4).reshape(3, 1, 1, 1) * np.ones((3, 3, 2, 2))
+    first = layer(weights, "space")
+    grown = layer(weights[::-1].copy(), "space")
+    assert facing(first, Filters("a", [first])) == [2, 1, 0]
+    assert facing(grown, Filters("a", [first])) == [2, 1, 0]
+    assert facing(grown, Filters("a", [layer(weights, "mel-time")])) == [0, 1, 2]
 
 
 def test_the_mean_share_is_weighed_by_energy() -> None:

@@ -131,6 +131,17 @@ def test_the_same_command_trains_nothing_again(
     assert said.count("are of the test part and train nothing") == 1
 
 
+def test_a_further_probe_leaves_the_evaluations_that_are_there(
+    made: tuple[Path, Any], labelled: Labelled
+) -> None:
+    before = read_results(made[0] / "results.json")
+    more = {"axis": ["clips=9,12"], "seeds": 2, "evaluate": ["clusters"]}
+    compare(labelled, made[0], supervised="parity", **more)
+    after = read_results(made[0] / "results.json")
+    assert before.items() < after.items()
+    assert all("/clusters/" in name for name in after.keys() - before.keys())
+
+
 def test_a_changed_recipe_of_the_same_name_is_refused_before_anything_runs(
     made: tuple[Path, Any], labelled: Labelled
 ) -> None:

@@ -8,7 +8,7 @@ from triptych import config
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.errors import UsageError, UserError
-from triptych.recipes.named import every, find, recipe_of
+from triptych.recipes.named import announced, every, find, recipe_of
 from triptych.training.optimizer import factor
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
@@ -86,7 +86,9 @@ def test_a_named_recipe_runs_end_to_end_on_a_miniature(
 def test_every_docstring_has_command_published_score_and_source() -> None:
     for name, named in every().items():
         text = named.make.__doc__ or ""
-        assert f"triptych pretrain manifest.parquet --recipe {name} --out {name}" in text
+        assert (
+            f"triptych pretrain manifest.parquet --recipe {name} --cache cache --out {name}" in text
+        )
         assert named.published() in text
         assert named.source in text
         assert re.search(r"Cost: about \S+ hours and \S+ GiB on one GPU, reckoned", text)
@@ -124,6 +126,27 @@ def test_a_recipe_is_a_file_or_a_name(tmp_path: Path) -> None:
         recipe_of("xdc_coin64")
     with pytest.raises(UserError, match="no such file"):
         recipe_of(str(tmp_path / "gone.json"))
+
+
+def test_names_that_begin_alike_are_offered_first() -> None:
+    with pytest.raises(UsageError, match="did you mean xdc_kinetics_k64 or xdc_kinetics_k128"):
+        recipe_of("xdc_kinetics")
+
+
+def test_what_is_trained_is_said_and_that_published_weights_are_missing() -> None:
+    recipe = find("xdc_coin_64").make()
+    first, second = announced(recipe, 974, "xdc_coin_64", fresh=True)
+    assert first.startswith("xdc on video by i3d, text by bag_of_words; 974 clips, k=100, 100 epo")
+    assert "without weights.video=FILE it begins with random ones" in second
+    given = config.override(recipe, ["weights.video=rgb_imagenet.pt"])
+    for other, name, fresh in (
+        (given, "xdc_coin_64", True),
+        (recipe, "xdc_coin_64", False),
+        (recipe, None, True),
+        (find("smc_coin_bow").make(), "smc_coin_bow", True),
+        (find("xdc_kinetics_k256").make(), "xdc_kinetics_k256", True),
+    ):
+        assert len(list(announced(other, 974, name, fresh=fresh))) == 1
 
 
 def test_the_rates_that_rai_et_al_can_only_mean() -> None:

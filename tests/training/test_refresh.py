@@ -98,7 +98,7 @@ def test_jdc_clusters_what_its_projections_make_of_the_features() -> None:
 
 def test_fewer_clips_than_clusters_is_refused_in_a_sentence() -> None:
     present = np.arange(90) < 3
-    with pytest.raises(UserError, match=r"clustering of audio: 3 clips .* clustering.k=4; set"):
+    with pytest.raises(UserError, match=r"of audio: 3 clips .*k=4; set it to 3 at most, or to 2"):
         cluster_features(declare("xdc", ("video", "audio")), features(present), Clustering(k=4), 0)
 
 
@@ -139,7 +139,10 @@ def test_what_cannot_be_clustered_is_named_with_what_to_do() -> None:
     alike = {**given, "audio": Features(np.ones((90, 5), np.float32), given["audio"].present)}
     with pytest.raises(UserError, match=r"clustering of audio: .* same.*, or leave audio out of"):
         cluster_features(method, alike, Clustering(k=4), 0)
-    with pytest.raises(UserError, match=r"audio: 1 clips have it, but clustering.k=2; take more"):
+    with pytest.raises(
+        UserError,
+        match=r"audio: 1 clips have it, but clustering.k=2; take more",
+    ):
         cluster_features(method, features(np.arange(90) < 1), Clustering(k=2), 0)
     alone = {"video": Features(given["video"].values[:1], np.ones(1, bool))}
     with pytest.raises(UserError, match=r"k=2; take more clips$"):

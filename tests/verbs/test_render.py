@@ -64,7 +64,7 @@ def test_rows_may_differ_and_empty_tables_say_none(capsys: pytest.CaptureFixture
         {"files": [], "clips": 3, "finished": True, "out": None, "vectors": {"a": 2}},
     )
     assert lines == [
-        ["files:", "none"],
+        ["files:", "nothing", "to", "remark"],
         ["clips:", "3"],
         ["finished:", "yes"],
         ["out:"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import textwrap
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,4 +94,4 @@ def _what_else(head: bytes) -> str:
 
 
 def _brief(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:100] or type(error).__name__
+    return textwrap.shorten(str(error), 100, placeholder=" …") or type(error).__name__

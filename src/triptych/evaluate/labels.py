@@ -132,13 +132,16 @@ def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root:
     )
 
 
-def describe(labels: LabelFile, joined: Joined) -> list[str]:
-    """What was left out, a line for each kind, for the reader of the terminal."""
+def describe(labels: LabelFile, joined: Joined, of: str = "in the embeddings") -> list[str]:
+    """What was left out, a line for each kind, for the reader of the terminal.
+
+    ``of`` says where the clips are that the labels were looked up for.
+    """
     lines = []
     if joined.unknown:
         lines.append(
             f"{labels.name}: {len(joined.unknown)} of {len(labels.lines)} labelled "
-            f"{'clips' if labels.by_clip else 'files'} are not in the embeddings and are left out: "
+            f"{'clips' if labels.by_clip else 'files'} are not {of} and are left out: "
             f"{_some(joined.unknown)}"
         )
     if joined.unlabelled:

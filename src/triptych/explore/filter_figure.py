@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from triptych.atomic import whole_file
 from triptych.errors import UsageError
-from triptych.explore.filters import Filters, Floats, Layer, facts, profile
+from triptych.explore.filters import Filters, Floats, Layer, facing, facts, profile
 
 SUFFIXES = (".png", ".svg", ".pdf")
 WIDE = 8.0  # cells of a block side by side
@@ -29,10 +29,12 @@ TITLES = {
     "mel-time": "what it hears: filters over mel bands (upwards) and time (to the right)",
 }
 NOTE = (
-    "#: the channel. %: its share of the layer's squared weights; the strongest come first. "
-    "Each filter is scaled by its own largest weight, so a faint one looks as strong:\n"
-    "read the %. Grey, white or the thin line is zero. sep: the share of it that is one profile in "
-    "time (of sound: over the bands) times one pattern; red is that profile."
+    "#: the channel. %: its share of the layer's squared weights; the strongest on the left come "
+    "first, the others face the same channels.\n"
+    "Each filter is scaled by its own largest weight, so a faint one looks as strong: read the %. "
+    "Grey, white or the thin line is zero.\n"
+    "sep: the share of it that is a profile in time (of sound: over the bands) times a pattern; "
+    "red is that profile."
 )
 
 
@@ -70,7 +72,7 @@ def compose(panels: Sequence[Filters]) -> Any:
             axes = figure.add_axes(box, xlim=(0, WIDE), ylim=(tall, 0))
             axes.axis("off")
             _heading(axes, layer, facts(layer, panels[0] if place else None))
-            _block(axes, layer)
+            _block(axes, layer, facing(layer, panels[0]))
     figure.text(MARGIN / width, 0.15 / height, NOTE, fontsize=7.5, color=SOFT)
     return figure
 
@@ -107,11 +109,11 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _block(axes: Any, layer: Layer) -> None:
+def _block(axes: Any, layer: Layer, order: Sequence[int]) -> None:
     wide, tall, most = _cell(layer)
     across = int(WIDE / wide)
     separable, energy = layer.separable(), layer.energy
-    for place, at in enumerate(layer.order[:most].tolist()):
+    for place, at in enumerate(order[:most]):
         left, top = (place % across) * wide, HEAD + (place // across) * tall
         inner = tall - CAPTION
         if layer.kind == "space-time":

@@ -200,10 +200,24 @@ def facts(layer: Layer, first: Filters | None = None) -> dict[str, Any]:
     return found
 
 
+def facing(layer: Layer, first: Filters) -> list[int]:
+    """The filters in the order of the same layer of ``first``; in their own where it has none."""
+    order: list[int] = (_same(layer, first) or layer).order.tolist()
+    return order
+
+
 def _cosine(layer: Layer, other: Filters) -> float | None:
+    one = _same(layer, other)
+    if one is None:
+        return None
+    lengths = np.linalg.norm(one.weights) * np.linalg.norm(layer.weights)
+    return float((one.weights * layer.weights).sum() / lengths) if lengths > 0 else None
+
+
+def _same(layer: Layer, other: Filters) -> Layer | None:
+    """The layer of ``other`` with the same place and shape."""
     for one in other.layers:
         alike = (one.modality, one.kind) == (layer.modality, layer.kind)
         if alike and one.weights.shape == layer.weights.shape:
-            lengths = np.linalg.norm(one.weights) * np.linalg.norm(layer.weights)
-            return float((one.weights * layer.weights).sum() / lengths) if lengths > 0 else None
+            return one
     return None

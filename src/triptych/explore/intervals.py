@@ -20,6 +20,7 @@ LEVELS = ("--", ":", "-.", "-")
 GREY = "#777777"
 ACROSS = 3  # panels
 INCHES_A_LETTER = 0.08
+NOTE = "means over seeds; bars: 95 % intervals over groups of the tested examples"
 LONGEST = 34  # characters of a row's name that are shown
 
 
@@ -48,7 +49,7 @@ def draw(
 
     # The same figures give the same bytes.
     with rc_context({"svg.hashsalt": "triptych", "svg.fonttype": "none", "font.size": 9}):
-        across = min(ACROSS, len(panels))
+        across = 2 if len(panels) == 4 else min(ACROSS, len(panels))
         down = math.ceil(len(panels) / across)
         most = max(len(points) for points in panels.values())
         height = 3.2 if axis else 0.9 + 0.3 * most
@@ -66,6 +67,7 @@ def draw(
                 place.spines[side].set_visible(False)
         for place in grid.flat[len(panels) :]:
             place.set_visible(False)
+        figure.suptitle(NOTE, fontsize=8, color=GREY, x=0.01, ha="left")
         handles, labels = grid.flat[0].get_legend_handles_labels()
         if axis:
             entry = 0.7 + INCHES_A_LETTER * max(map(len, labels))

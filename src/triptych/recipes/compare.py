@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from triptych.atomic import alone, write_json
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.bootstrap import COVERAGE
 from triptych.evaluate.labels import join, read_labels
-from triptych.evaluate.results import write_results
+from triptych.evaluate.results import read_results, write_results
 from triptych.explore.intervals import Point, draw
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -75,7 +76,11 @@ def compare(
         failed = [f"{row}: {why}" for row, why in work.failed.items()]
         _write(out, table, work, judge)
         plot = _draw(out, rows, table)
-    return {"table": table, "out": str(out), "plot": plot, "failed": failed}
+    measured = (
+        f"means of {seeds} seeds on {vector} by {level}; linear and knn: accuracy; [95 %]: over "
+        "groups of the tested examples"
+    )
+    return {"table": table, "measured": measured, "out": str(out), "plot": plot, "failed": failed}
 
 
 def _refuse_others(out: Path) -> None:
@@ -166,14 +171,21 @@ class _Work:
 
     def run(self) -> None:
         """Train, embed and score every row of every seed; a failure is noted and passed over."""
-        done = 0
+        done, trained, began = 0, 0, time.monotonic()
         for seed in range(self.seeds):
             for row in (row for row in self.rows if row.kind != "random"):
                 run = self.runs[row.name, seed]
                 done += 1
-                what = {"finished": "reused", "begun": "goes on", "new": "training"}[run.state()]
+                state = run.state()
+                what = {"finished": "reused", "begun": "goes on", "new": "training"}[state]
                 place = f"run {done} of {len(self.runs)}"
-                say(f"compare: {place}: {row.name}, seed {seed}: {what}")
+                left = ""
+                if trained and state != "finished":
+                    waiting = sum(one.state() != "finished" for one in self.runs.values())
+                    minutes = (time.monotonic() - began) / trained * waiting / 60
+                    left = f", about {minutes:.0f} minutes left of all"
+                say(f"compare: {place}: {row.name}, seed {seed}: {what}{left}")
+                trained += state != "finished"
                 self._try(row, seed, partial(self._train, row, run))
             for row in (row for row in self.rows if row.kind == "random"):
                 self._try(row, seed, partial(self._untrained, row, seed))
@@ -284,7 +296,8 @@ def _collection(
 
 def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
     """results.json, table.json and table.csv."""
-    evaluations: dict[str, dict[str, Any]] = {}
+    before = out / "results.json"
+    evaluations = read_results(before) if before.exists() else {}
     for row, seeds in work.scores.items():
         for seed, found in seeds.items():
             evaluations |= results(row, seed, found)
@@ -319,7 +332,8 @@ def _draw(out: Path, rows: Sequence[Row], table: Table) -> str | None:
         point = Point(row.name, *figure)
         if axis and axis in row.values:
             point = Point(row.name, *figure, row.without(axis), row.values[axis])
-        panels.setdefault(f"{line['target']}, {line['probe']}", []).append(point)
+        measure = "" if line["probe"].startswith("clusters") else " accuracy"
+        panels.setdefault(f"{line['target']}, {line['probe']}{measure}", []).append(point)
     if not panels:
         return None
     draw(panels, out / "plot", axis=axis, doubling=axis in DOUBLING)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from triptych import config
 from triptych.clips.dataset import ClipSource
 from triptych.demo.collection import Collection, clip_labels, make_collection, write_clip_labels
 from triptych.demo.knobs import Knobs
@@ -85,7 +86,7 @@ def demo(
     remarks = [problem for problem in read.problems if problem.path in files]
     write_problems(out / "fit" / "problems.parquet", remarks)
     test = _part(collection, scanned, "test", out / "test", workers)
-    checkpoints, page = _train_all(train, out, seed, minutes, workers)
+    checkpoints, fitted = _train_all(train, out, seed, minutes, workers)
     say(f"demo: embedding and scoring {', '.join(checkpoints)}")
     rows: list[Row] = []
     for name, checkpoint in checkpoints.items():
@@ -99,8 +100,21 @@ def demo(
         "hits": hits,
         "search": found,
         "seconds": round(time.monotonic() - began, 1),
-        "report": str(page),
+        "training": _how_far(fitted, out),
+        "report": fitted["report"],
+        "next": f'open the report in a browser; triptych search {out}/fit "{SHOWN}"',
     }
+
+
+def _how_far(fitted: dict[str, Any], out: Path) -> str:
+    """Whether the figures are of the whole schedule, which a busy machine does not get through."""
+    planned = config.load(Recipe, out / "fit" / "run" / "recipe.json").epochs
+    if fitted["finished"]:
+        return f"all {planned} epochs"
+    return (
+        f"cut by the clock after {fitted['epochs']} of {planned} epochs, so figures are below "
+        "those of a free machine (docs/results.md); --minutes gives more time"
+    )
 
 
 def _knobs(pairs: Sequence[str], seed: int) -> Knobs:
@@ -137,8 +151,8 @@ def _spans(manifest: Manifest) -> tuple[list[str], list[float], list[float]]:
 
 def _train_all(
     train: Part, out: Path, seed: int, minutes: float, workers: int | None
-) -> tuple[dict[str, Path], Path]:
-    """The checkpoint of every row of the table, and the report of the fit."""
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """The checkpoint of every row of the table, and what the fit returned."""
     say("demo: xdc, by `fit`")
     clock = Clock.start(minutes + MINUTES_BESIDE)
     fitted = fit_manifest(
@@ -159,7 +173,7 @@ def _train_all(
             )
     folders = {"xdc": out / "fit" / "run", "sdc": out / "sdc", "supervised": out / "supervised"}
     checkpoints = {"random": folders["xdc"] / "checkpoints" / "initial.safetensors"}
-    return checkpoints | folders, Path(fitted["report"])
+    return checkpoints | folders, fitted
 
 
 def _embed(name: str, checkpoint: Path, train: Part, test: Part) -> EmbeddingTable:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from triptych import config
 from triptych.errors import UsageError
@@ -37,7 +39,7 @@ class Named:
 
     def published(self) -> str:
         """The scores in one line."""
-        return ", ".join(f"{on} {value:g}" for on, value in self.scores.items()) or "none"
+        return ", ".join(f"{on} {value:.1f}" for on, value in self.scores.items()) or "none"
 
     def cost(self) -> str:
         """Hours and memory on one GPU, in one line."""
@@ -47,13 +49,18 @@ class Named:
             "GPU, reckoned from the operations of one step, not measured"
         )
 
+    def from_published(self) -> bool:
+        """Whether the paper's run began with an encoder of pictures that labels had trained."""
+        recipe = self.make()
+        return "video" in recipe.modalities and recipe.encoders.video.startswith("i3d")
+
     def command(self) -> str:
         """What trains it, once `triptych scan` has made the manifest."""
-        recipe = self.make()
-        weights = " weights.video=FILE" if recipe.encoders.video.startswith("i3d") else ""
-        if "video" not in recipe.modalities:
-            weights = ""
-        return f"triptych pretrain manifest.parquet --recipe {self.name} --out {self.name}{weights}"
+        weights = " weights.video=FILE" if self.from_published() else ""
+        return (
+            f"triptych pretrain manifest.parquet --recipe {self.name} --cache cache "
+            f"--out {self.name}{weights}"
+        )
 
 
 def row(
@@ -115,11 +122,30 @@ def recipe_of(text: str) -> Recipe:
     return find(text).make()
 
 
+def announced(recipe: Recipe, clips: int, name: str | None, *, fresh: bool) -> Iterator[str]:
+    """What is about to be trained, a line each; ``fresh``: from no other run's weights.
+
+    ``name`` is what the recipe was asked for by.
+    """
+    encoders = [f"{m} by {getattr(recipe.encoders, m)}" for m in recipe.modalities]
+    yield (
+        f"{recipe.method} on {', '.join(encoders)}; {clips} clips, k={recipe.clustering.k}, "
+        f"{recipe.epochs} epochs, {'GPU' if torch.cuda.is_available() else 'CPU'}"
+    )
+    named = every().get(name or "")
+    if fresh and named and named.from_published() and recipe.weights.video is None:
+        yield (
+            f"{name} is of a run whose {recipe.encoders.video} began with published weights; "
+            "without weights.video=FILE it begins with random ones"
+        )
+
+
 def find(name: str) -> Named:
     """The recipe called ``name``; raises UsageError that names near ones."""
     known = every()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, 3)
+    longer = [other for other in known if other.startswith(name)]
+    near = (longer or difflib.get_close_matches(name, known, 3))[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "`triptych recipes` lists the names"
     raise UsageError(f"recipe {name!r}: neither a file nor a name; {hint}")

@@ -13,7 +13,12 @@ from triptych.errors import UserError
 from triptych.state import tensor_file
 
 FORMAT = "triptych.checkpoint.1"
-CHECKPOINT = tensor_file.Kind(FORMAT, "checkpoint", "train one with `triptych pretrain`")
+CHECKPOINT = tensor_file.Kind(
+    FORMAT,
+    "checkpoint",
+    "train one with `triptych pretrain`",
+    "weights that others have published go to weights.video=FILE",
+)
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:

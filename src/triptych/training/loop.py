@@ -20,7 +20,7 @@ from triptych.embeddings.extract import Features, evaluating, extract
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, Teach, Triplets
-from triptych.progress import say
+from triptych.progress import say, track
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -153,7 +153,8 @@ class Loop:
     ) -> dict[str, Features]:
         batches = [rows[i : i + EXTRACT_BATCH] for i in range(0, len(rows), EXTRACT_BATCH)]
         passes = loader.batches(batches, View(random=False, seed=0))
-        return extract(encoders, passes, len(self.manifest), self.fabric)
+        shown = track(passes, len(batches), "features, batches")
+        return extract(encoders, shown, len(self.manifest), self.fabric)
 
     def _keep_if_best(self) -> None:
         state = self.state
@@ -244,7 +245,8 @@ class Loop:
         view = View(random=True, seed=derive(self.recipe.seed, "view", self.state.epoch))
         # A pass that goes on in the middle draws its crops from where it stopped.
         batches = self.loader.batches(rows, view, first * size)
-        for batch, span in zip(batches, spans, strict=True):
+        shown = track(batches, len(spans), f"epoch {self.state.epoch + 1}, steps")
+        for batch, span in zip(shown, spans, strict=True):
             weights = {
                 edge: torch.from_numpy(values[span]) for edge, values in draws.weights.items()
             }
@@ -340,8 +342,10 @@ def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any
     for key, what in (("manifest", "collection"), ("recipe", "recipe")):
         if facts[key] != description[key]:
             raise UserError(
-                f"{path}: made with another {what} ({_difference(facts[key], description[key])}); "
-                "resume with the same, or start anew from its weights with --init"
+                f"{path}: made with another {what} "
+                f"({_difference(facts[key], description[key])}); "
+                "--resume without recipe and settings takes those of the run; --init starts anew "
+                "from its weights"
             )
     return tensors, facts["state"]
 

@@ -22,6 +22,7 @@ from triptych.encoders.encoder import Encoder, Input
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
+from triptych.progress import track
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -194,6 +195,7 @@ def calibrate(encoders: dict[str, Encoder], loader: ClipLoader, seed: int, fabri
         chosen = np.random.default_rng(seed).permutation(rows)[:CALIBRATION_CLIPS]
         batches = [part for part in np.split(chosen, range(64, len(chosen), 64)) if len(part) > 1]
         passes = loader.batches(batches, View(random=False, seed=seed))
+        passes = track(passes, len(batches), f"statistics of {name}, batches")
         with torch.no_grad(), fabric.autocast():
             update_bn(_inputs(passes, name), encoder, fabric.device)
 

@@ -16,17 +16,17 @@ Modality = Literal["video", "audio", "text"]
 class Encoders(Config):
     """The encoder of each modality: a module of ``triptych.encoders``, or ``transformer:MODEL``."""
 
-    video: str = "r2plus1d_small"
-    audio: str = "audio_resnet_small"
-    text: str = "bag_of_words"
+    video: str = Field("r2plus1d_small", description="encoder of pictures, see docs/encoders.md")
+    audio: str = Field("audio_resnet_small", description="encoder of sound")
+    text: str = Field("bag_of_words", description="encoder of words, or transformer:MODEL")
 
 
 class Weights(Config):
     """Published weights that the encoder of a modality begins with; None: random ones."""
 
-    video: Path | None = None
-    audio: Path | None = None
-    text: Path | None = None
+    video: Path | None = Field(None, description="published weights that it begins with")
+    audio: Path | None = Field(None, description="published weights that it begins with")
+    text: Path | None = Field(None, description="published weights that it begins with")
 
 
 class Clip(Config):
@@ -61,7 +61,7 @@ class Clip(Config):
     resize: tuple[int, int] | None = Field(
         None,
         description="height and width to which frames are squashed before the crop of size; "
-        "None: a square an eighth larger than size",
+        "null: a square an eighth larger than size",
     )
     background: Background = Field(
         "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
@@ -70,7 +70,7 @@ class Clip(Config):
         None,
         gt=0,
         le=600,
-        description="length of the sound of a segment; None: as long as its frames",
+        description="length of the sound of a segment; null: as long as its frames",
     )
     sample_rate: int = Field(16_000, ge=8_000, le=192_000, description="hertz")
     vocabulary: int = Field(
@@ -108,14 +108,14 @@ class Clip(Config):
 class Clustering(Config):
     """k-means on features of a deterministic view."""
 
-    k: int = Field(64, ge=2)
-    iterations: int = Field(20, ge=1)
+    k: int = Field(64, ge=2, description="clusters of each clustering")
+    iterations: int = Field(20, ge=1, description="of k-means")
     starts: int = Field(3, ge=1, description="the start with the least inertia is kept")
     whiten: bool = Field(True, description="by PCA, so that every direction weighs the same")
     components: int | None = Field(
         64, ge=1, description="that PCA keeps, at most one for every 8 clips"
     )
-    l2: bool = True
+    l2: bool = Field(True, description="features to unit length, after whitening")
     features: Literal["fresh", "trained"] = Field(
         "fresh",
         description="fresh: all extracted from one fixed view; trained: those of the training "
@@ -132,8 +132,10 @@ class Contrastive(Config):
         description="weight of the cross-entropy in each epoch, the last one from there on; the "
         "triplet term has the rest",
     )
-    margin: float = Field(0.5, gt=0)
-    negatives: Literal["random", "semi-hard"] = "random"
+    margin: float = Field(0.5, gt=0, description="of the triplet term, in squared distances")
+    negatives: Literal["random", "semi-hard"] = Field(
+        "random", description="semi-hard: the nearest one that is farther than the positive"
+    )
     unit: bool = Field(True, description="compare at unit length, where no distance exceeds 4")
 
 
@@ -153,23 +155,27 @@ NO_AUGMENTATION = Augmentation(gain=0, mask_bands=0, mask_frames=0, brightness=0
 class Optimisation(Config):
     """AdamW with a warm-up and a cosine; the papers' SGD as the other choice."""
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(2e-3, gt=0)
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="of encoders and heads")
+    rate: float = Field(2e-3, gt=0, description="learning rate of encoders at its highest")
     head_rate: float = Field(
         1e-2, ge=0, description="new heads must learn within one round; 0: they stay random"
     )
-    weight_decay: float = Field(0.05, ge=0)
+    weight_decay: float = Field(0.05, ge=0, description="of weights, not of biases and norms")
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="of the encoders' rate after the warm-up"
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of pseudo-labels")
 
 
 class Recipe(Config):
     """One run. ``triptych recipes`` lists the named ones; ``key=value`` overrides any field."""
 
-    method: str = "xdc"
-    modalities: tuple[Modality, ...] = ("video", "audio")
+    method: str = Field("xdc", description="see `triptych methods`")
+    modalities: tuple[Modality, ...] = Field(
+        ("video", "audio"), description="what of the clips takes part"
+    )
     encoders: Encoders = Encoders()
     weights: Weights = Weights()
     clip: Clip = Clip()
@@ -185,7 +191,7 @@ class Recipe(Config):
         description="draws are uniform over the clusters that teach, over the student's own, or "
         "over clips, as in DeepCluster's release",
     )
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(20, ge=1, description="of as many draws as there are clips")
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
     refresh_on: Literal["epochs", "plateau"] = Field(
         "epochs", description="plateau: when the loss on held-back clips stops falling"
@@ -194,12 +200,14 @@ class Recipe(Config):
         0.1, gt=0, le=0.5, description="share of the files that only tell a plateau"
     )
     patience: int = Field(1, ge=1, description="epochs without a fall of 1 % that are a plateau")
-    batch: int = Field(32, ge=2, le=65_536)
-    seed: int = Field(0, ge=0)
+    batch: int = Field(32, ge=2, le=65_536, description="clips of a step")
+    seed: int = Field(0, ge=0, description="of weights, draws, windows and clusterings")
     threads: int | None = Field(
         None, ge=1, description="of the CPU; part of the recipe because sums depend on it in bits"
     )
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto", description="auto: bf16 where the hardware computes in it"
+    )
 
     @field_validator("modalities")
     @classmethod

@@ -64,7 +64,9 @@ def refuse_few(method: Method, has: Mapping[str, npt.NDArray[np.bool_]], k: int)
 def _refuse_few(count: int, k: int) -> None:
     if count < k:
         most = max(2, count // CLIPS_A_COMPONENT)
-        advice = f"set clustering.k to {most} or less" if count >= most else "take more clips"
+        advice = f"set it to {count} at most, or to {most} for clusters of eight clips and more"
+        if count < 2:
+            advice = "take more clips"
         raise UserError(f"{count} clips have it, but clustering.k={k}; {advice}")
 
 

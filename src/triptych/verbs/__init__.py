@@ -28,6 +28,7 @@ MODULES = {
     "demo": "whole",
     "methods": "declared",
     "recipes": "declared",
+    "keys": "declared",
 }
 
 

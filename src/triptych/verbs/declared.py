@@ -1,4 +1,4 @@
-"""``methods`` and ``recipes``: the declarations, as tables."""
+"""``methods``, ``recipes`` and ``keys``: the declarations, as tables."""
 
 from __future__ import annotations
 
@@ -59,9 +59,30 @@ def recipes(
         "about": named.about,
         "command": named.command(),
         "cost": named.cost(),
-        **reckon(named.make(), named.clips),
+        "step": _step(reckon(named.make(), named.clips)),
         "settings": " ".join(_differences(named.make())),
     }
+
+
+def _step(found: dict[str, float]) -> str:
+    return (
+        f"{found['parameters'] / 1e6:.1f} M parameters, {found['gigaflops_a_clip']:.3g} gigaflops "
+        "for the forward pass of a clip"
+    )
+
+
+def keys(
+    part: Annotated[str | None, typer.Argument(help="only those that hold this word")] = None,
+) -> dict[str, Any]:
+    """The settings that KEY=VALUE can change: what each means, its default, and what it may be."""
+    from triptych.config import described
+    from triptych.errors import UsageError
+    from triptych.training.recipe import Recipe
+
+    found = [row for row in described(Recipe) if part is None or part in row["key"]]
+    if not found:
+        raise UsageError(f"{part!r}: in no key; `triptych keys` lists all")
+    return {"keys": found}
 
 
 def _differences(recipe: Any) -> list[str]:

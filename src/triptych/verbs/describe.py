@@ -42,7 +42,7 @@ def describe(
     name: Annotated[str, typer.Argument(help="which descriptor: idt")],
     manifest: Annotated[Path, typer.Option(help="manifest.parquet, from `triptych scan`")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="its settings")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="its settings")
     ] = None,
     out: Annotated[Path, typer.Option(help="where NAME.parquet goes, and what made it")] = Path(
         "descriptors"

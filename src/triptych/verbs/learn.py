@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the recipe")
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="settings; see `triptych keys`")
 ]
 Cache = Annotated[
     Path | None, typer.Option(help="folder of the clip cache, made if it is not there")
@@ -36,15 +36,21 @@ def pretrain(
 
     from triptych import config
     from triptych.manifest.schema import Manifest
-    from triptych.recipes.named import recipe_of
+    from triptych.progress import say
+    from triptych.recipes.named import announced, recipe_of
     from triptych.training.pretrain import pretrain as train
     from triptych.training.recipe import Recipe
     from triptych.training.source import open_source
 
     deadline = float("inf") if minutes is None else time.monotonic() + minutes * 60
+    written = out / "recipe.json"
+    if recipe is None and not overrides and resume and written.exists():
+        recipe = str(written)
     start = Recipe() if recipe is None else recipe_of(recipe)
     chosen = config.override(start, overrides or [])
     clips = Manifest.read(manifest, root)
+    for line in announced(chosen, len(clips), recipe, fresh=not (resume or init)):
+        say(f"pretrain: {line}")
     source = open_source(clips, chosen.clip, cache, workers=workers)
     done = train(
         clips,
@@ -56,6 +62,8 @@ def pretrain(
         workers=workers or 0,
         deadline=deadline,
     )
+    if not done.finished:
+        say(f"pretrain: `triptych pretrain {manifest} --out {out} --resume` goes on from here")
     return {
         "run": str(done.run),
         "checkpoint": str(done.checkpoint),

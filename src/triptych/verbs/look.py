@@ -33,6 +33,7 @@ def concepts(
     from triptych.explore.concept_page import check, write
     from triptych.explore.concepts import find, row
     from triptych.explore.taught import Taught
+    from triptych.progress import say
 
     if target is not None and labels is None:
         raise UsageError("--target names a column of --labels; give both")
@@ -43,6 +44,11 @@ def concepts(
     taught = Taught.read(work, manifest, embeddings, root)
     known, target = _labels(taught, labels, target) if labels else (None, None)
     found = find(taught, known, least=least, seed=seed)
+    if not all(clustering.nearest for clustering in found):
+        say(
+            "concepts: exemplars are drawn at random, as no embeddings of these weights were "
+            "found; --embeddings names them, in a comparison runs/ROW-SEED.parquet"
+        )
     first, last = ("purest", "least_pure") if labels else ("largest", "smallest")
     ends = [(clustering.name, *clustering.ends(top)) for clustering in found]
     result: dict[str, Any] = {
@@ -68,7 +74,7 @@ def _labels(taught: Any, file: Path, target: str | None) -> tuple[list[str], str
     clips = taught.manifest
     read = read_labels(file, target)
     joined = join(read, list(clips.column("clip_id")), list(clips.column("path")), clips.root)
-    for line in describe(read, joined):
+    for line in describe(read, joined, "among the clips of the run"):
         say(line)
     labels = [""] * len(clips)
     for at, label in zip(joined.rows.tolist(), joined.labels.tolist(), strict=True):

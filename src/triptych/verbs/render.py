@@ -26,6 +26,16 @@ HEADINGS = {
     ("concepts", "largest"): "Largest clusters",
     ("concepts", "smallest"): "Smallest of those that are ranked",
     ("filters", "filters"): "First layers",
+    ("recipes", "recipes"): (
+        "Published: accuracy in %; fc: a linear classifier on frozen features, all: the whole "
+        "encoder tuned"
+    ),
+}
+
+
+NOTHING = {
+    ("doctor", "files"): "all decode, nothing to remark",
+    ("scan", "files"): "nothing to remark",
 }
 
 
@@ -43,7 +53,7 @@ def render(name: str, result: dict[str, Any]) -> None:
     for key, value in result.items():
         if isinstance(value, list):
             if not value:
-                console.print(f"{key}: none")
+                console.print(f"{key}: {NOTHING.get((name, key), 'none')}")
         else:
             console.print(Text(f"{key.replace('_', ' ')}: {_text(value)}"))
 
@@ -82,7 +92,8 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
     if name == "recipes":  # the source is in --json, and with the recipe's name
-        return [{key: row[key] for key in row if key not in ("source", "clips")} for row in rows]
+        shown = [{key: row[key] for key in row if key not in ("source", "clips")} for row in rows]
+        return [{**row, "hours_on_one_gpu": f"{row['hours_on_one_gpu']:.2g}"} for row in shown]
     return [_measured(row) for row in rows]
 
 

@@ -40,7 +40,7 @@ def demo(
     seed: Annotated[int, typer.Option()] = 0,
     minutes: Annotated[float, typer.Option(help="of training, for each row of the table")] = 1.2,
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KNOB=VALUE]...", help="knobs of the collection")
+        list[str] | None, typer.Argument(metavar="KNOB=VALUE", help="knobs of the collection")
     ] = None,
     workers: Workers = None,
 ) -> dict[str, Any]:

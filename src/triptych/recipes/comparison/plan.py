@@ -185,7 +185,7 @@ def _axis(text: str) -> Axis:
     if key in NO_AXES:
         raise UsageError(f"--axis {key}: {NO_AXES[key]}")
     if key not in known:
-        raise UsageError(f"--axis {config.unknown(key, known)}")
+        raise UsageError(f"--axis {config.unknown(key, known)}, beside clips and manifest")
     if not equals:
         raise UsageError(f"--axis {text}: no values; write --axis {key}=VALUE,VALUE")
     values = tuple(part.strip() for part in listed.split(","))
