@@ -149,7 +149,7 @@ def test_folders_are_names_that_every_disk_takes() -> None:
         (["sdx"], [], r"'sdx': neither a method,.* did you mean sdc.*methods are cdc, "),
         (["sdc", "sdc"], [], "two rows are called 'sdc'"),
         (["sdc"], ["clusterin.k=4"], "did you mean clustering.k?"),
-        (["sdc"], ["k=4"], "'k' is not a key; did you mean clustering.k?.*, beside clips and manifest"),
+        (["sdc"], ["k=4"], "'k' is not a key; did you mean clustering.k?.*, beside clips and"),
         (["sdc"], ["clustering.k"], "^--axis clustering.k: no values; write"),
         (["sdc:modalities=video;weights.text=w.pth"], [], "weights.text: the recipe has no text"),
         (["sdc"], ["clustering.k=4,x"], "clustering.k='x'"),
