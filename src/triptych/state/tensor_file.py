@@ -23,7 +23,7 @@ class Kind:
     format: str  # "triptych.checkpoint.1": what it is, and the version of its layout
     name: str  # "checkpoint"
     remedy: str  # "train one with `triptych pretrain`"
-    others: str = ""  # what to do with a file that another program has written
+    foreign: str = ""  # what a file of another suffix is probably meant for
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: dict[str, Any], kind: Kind) -> None:
@@ -51,8 +51,8 @@ def load(path: Path, kind: Kind) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        foreign = kind.others and path.suffix.lower() not in (".safetensors", "")
-        hint = f"; {kind.others}" if foreign else ""
+        other = kind.foreign and path.suffix.lower() not in (".safetensors", "")
+        hint = f"; {kind.foreign}" if other else ""
         raise UserError(f"{path}: not a readable {kind.name} ({error}){hint}") from None
     found = metadata.get("format", "")
     if found != kind.format:
