@@ -78,6 +78,7 @@ class Told(Config):
     place: Path | None = None
     how: Literal["fresh", "trained"] = "fresh"
     exact: bool = False
+    scale: Literal["all", "own"] | Annotated[float, Field(gt=0)] = "all"
 
 
 def test_every_key_is_described_with_what_it_may_be() -> None:
@@ -87,6 +88,7 @@ def test_every_key_is_described_with_what_it_may_be() -> None:
         ("place", "null", "file; or null", ""),
         ("how", "fresh", "fresh, trained", ""),
         ("exact", "false", "true or false", ""),
+        ("scale", "all", "all, own or number above 0", ""),
     ]
     assert [row["key"] for row in described(Run)] == keys(Run)
 

@@ -6,7 +6,8 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -74,8 +75,9 @@ def _values(kind: Any, limits: Sequence[Any] = ()) -> str:
         return _values(inner[0], [limit for one in inner[1:] for limit in one.metadata])
     if get_origin(kind) is tuple:
         return "list of " + _values(inner[0])
-    if type(None) in get_args(kind):
-        return f"{_values(inner[0], limits)}; or null"
+    if get_origin(kind) in (Union, UnionType):
+        shown = [_values(part, limits if len(inner) == 1 else ()) for part in inner]
+        return " or ".join(shown) + ("; or null" if type(None) in get_args(kind) else "")
     words = {int: "whole number", float: "number", bool: "true or false", Path: "file"}
     signs = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
     ranges = [

@@ -11,7 +11,7 @@ from tests.clips.making import FragileReader, clock_of
 from triptych.clips import dataset
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, FileClips, View
-from triptych.clips.sample import ClipSpec
+from triptych.clips.sample import ClipSpec, crop_into, starts
 from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
 from triptych.encoders.text import WordInput
 from triptych.errors import UsageError, UserError
@@ -163,6 +163,26 @@ def test_workers_change_nothing(collection: Manifest) -> None:
     alone = read(collection, FileClips(collection), view, rows)
     for workers in (1, 2):
         assert same(alone, read(collection, FileClips(collection), view, rows, workers=workers))
+
+
+def test_scaled_crops_vary_in_size_and_are_the_same_from_processes(collection: Manifest) -> None:
+    inputs: dict[str, Input] = {"video": VideoInput(2, 8.0, 16, resize=(24, 32), crop="scaled")}
+    view = View(random=True, seed=5, shares=(1.0, 0.5))
+    assert {view.placement(draw, 1, scaled=True).share for draw in range(20)} == {1.0, 0.5}
+    assert {View(random=False).placement(draw, 1, scaled=True).share for draw in range(9)} == {1.0}
+    rows = [[1] * 6]
+    alone, other = (
+        list(ClipLoader(collection, FileClips(collection), inputs, workers).batches(rows, view))
+        for workers in (0, 1)
+    )
+    assert same(alone, other)
+    placed = [view.placement(draw, 1, scaled=True) for draw in range(6)]
+    loader = ClipLoader(collection, FileClips(collection), inputs)
+    for place, clip in zip(placed, alone[0].inputs["video"].numpy(), strict=True):
+        begins = starts(*loader.source.span(1), 0.25, place.positions)
+        want = np.empty_like(clip)
+        crop_into(want, FileClips(collection).video(1, begins, loader.spec), place)
+        assert (clip == want).all()
 
 
 def test_a_pass_is_taken_up_in_its_middle(collection: Manifest, cached: CachedClips) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from triptych.clips.sample import (
     ClipSpec,
@@ -138,6 +139,37 @@ def test_the_centre_is_the_middle() -> None:
     out = np.empty((1, 64, 64, 3), np.uint8)
     crop_into(out, [frames], centre())
     np.testing.assert_array_equal(out, frames[:, 4:68, 4:68])
+
+
+def test_a_scaled_crop_is_what_pillow_makes_of_its_share_of_the_frame() -> None:
+    """Frames of 30 x 41: .5 of the shorter side is 15 pixels, 1 is 30; both become 20."""
+    frames = np.random.default_rng(0).integers(0, 256, (2, 30, 41, 3), np.uint8)
+    for share, side, flip in ((0.5, 15, False), (1.0, 30, True), (2 / 3, 20, False)):
+        out = np.empty((2, 20, 20, 3), np.uint8)
+        crop_into(out, [frames], Placement((0,), 0.25, 1.0, flip, share))
+        top, left = round(0.25 * (30 - side)), 41 - side
+        for made, frame in zip(out, frames, strict=True):
+            cut = Image.fromarray(frame[top : top + side, left : left + side])
+            want = np.asarray(cut.resize((20, 20), Image.Resampling.BILINEAR)).astype(int)
+            assert abs(made.astype(int) - (want[:, ::-1] if flip else want)).max() <= 2
+
+
+def test_every_share_is_drawn_alike_and_changes_nothing_else() -> None:
+    shares = (1.0, 0.84, 0.71, 0.59, 0.5)
+    drawn = [random_placement(3, draw, 7, shares=shares) for draw in range(2000)]
+    for share in shares:
+        assert abs(sum(place.share == share for place in drawn) - 400) < 90
+    one = random_placement(3, 11, 7)
+    assert drawn[11].top == one.top
+    assert one.share is None
+
+
+def test_the_centre_of_scaled_crops_is_the_largest_square() -> None:
+    frames = np.zeros((1, 6, 10, 3), np.uint8)
+    frames[:, :, 2:8] = 255
+    out = np.empty((1, 3, 3, 3), np.uint8)
+    crop_into(out, [frames], centre(scaled=True))
+    assert (out == 255).all()
 
 
 def test_all_segments_of_a_clip_are_cropped_and_mirrored_alike() -> None:

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,38 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     ):
         pq.write_table(changed, path)
         assert said in refused(path)
+
+
+def test_a_clip_s_own_row_goes_before_that_of_its_video(tmp_path: Path) -> None:
+    paths, starts = ("a.mp4", "a.mp4", "b.mp4"), (None, 4.0004, 0.0)
+    vectors = np.array([[1], [2], [3]], np.float32)
+    DescriptorTable(paths, vectors, None, {}, starts).write(tmp_path / "clips.parquet")
+    again = DescriptorTable.read(tmp_path / "clips.parquet")
+    assert again.starts == starts
+    asked = ["a.mp4", "a.mp4", "b.mp4", "b.mp4"]
+    values, present = again.of(asked, [0.0, 4.0, 0.0, 4.0])
+    assert values[:, 0].tolist() == [1, 2, 3, 0]
+    assert present.tolist() == [True, True, True, False]
+    assert again.of(asked)[1].tolist() == [True, True, False, False]  # of whole videos
+    with pytest.raises(UserError, match=r"a\.mp4 at 4 s is there twice"):
+        DescriptorTable(("a.mp4", "a.mp4"), vectors[:2], None, {}, (4.0, 4.0))
+    with pytest.raises(ValueError, match="starts"):
+        DescriptorTable(paths, vectors, None, {}, (1.0,))
+
+
+def test_a_path_is_found_however_a_system_spells_it() -> None:
+    made = DescriptorTable(
+        (unicodedata.normalize("NFD", "café.mp4"),), np.ones((1, 1), "f4"), None, {}
+    )
+    assert made.of([unicodedata.normalize("NFC", "café.mp4")])[1].all()
+
+
+def test_another_column_of_vectors_is_read_where_it_is_not_null(tmp_path: Path) -> None:
+    """As embeddings.parquet has them, with columns of other kinds beside."""
+    rows = pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float32(), 2))
+    columns = {"path": ["a", "b", "c"], "text": ["", "", ""], "vector_video": rows}
+    pq.write_table(pa.table(columns), tmp_path / "e.parquet", row_group_size=1)
+    found = DescriptorTable.read(tmp_path / "e.parquet", "vector_video")
+    assert found.paths == ("a", "c")
+    assert found.vectors.tolist() == [[1, 2], [3, 4]]
+    assert refused(tmp_path / "e.parquet").startswith("not a descriptor file, it lacks vector")

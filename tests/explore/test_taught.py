@@ -102,6 +102,20 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     [
         ({"state": {"refreshed": 2, "epoch": 4}}, "after 2 of 4 epochs of training"),
         ({"state": {"refreshed": 0, "epoch": 4}}, "before the first step of training"),
+        (
+            {
+                "recipe": {"prior": {"file": "idt.parquet", "space": "prior"}},
+                "state": {"refreshed": 2, "epoch": 4},
+            },
+            "of the descriptors in idt.parquet",
+        ),
+        (
+            {
+                "recipe": {"prior": {"file": "idt.parquet", "space": "joint"}},
+                "state": {"refreshed": 2, "epoch": 4},
+            },
+            "after 2 of 4 epochs of training",
+        ),
         ({"method": "supervised", "state": {}}, "labels from outside"),
     ],
 )

@@ -22,6 +22,8 @@ GOOD = Method(
     teaches=(Teach("video", "audio"), Teach("both", "video")),
 )
 
+OVER = Cluster("video", ("video",), over="bank")
+
 
 @pytest.mark.parametrize(
     ("change", "said"),
@@ -42,6 +44,11 @@ GOOD = Method(
         ({"contrasts": (Contrast("video", "audio", "both"),)}, "projection has no width"),
         ({"clusters": (replace(GOOD.clusters[0], projected=True), GOOD.clusters[1])}, "no width"),
         ({"teaches": (Teach("both", ("video", "text")),)}, "student 'text' is not a modality"),
+        ({"clusters": (OVER, GOOD.clusters[1])}, "'video' is over the bank, but there is none"),
+        ({"clusters": (OVER, GOOD.clusters[1])}, "'video' has several runs, of which no head"),
+        ({"clusters": (replace(OVER, of=("video", "audio")),)}, "bank, which is of one modality"),
+        ({"bank": True}, "'both' is not over the bank, of which there is one"),
+        ({"bank": True, "projection": 4}, "as wide as the recipe says"),
     ],
 )
 def test_a_wrong_declaration_fails_when_it_is_made(change: dict[str, object], said: str) -> None:
@@ -61,7 +68,7 @@ def test_an_edge_has_its_head_and_a_cluster_its_name() -> None:
 
 
 def test_methods_are_found_by_their_modules() -> None:
-    assert {"cdc", "jdc", "mdc", "sdc", "xcc", "xdc"} <= set(names())
+    assert {"cdc", "ir", "jdc", "la", "mdc", "sdc", "xcc", "xdc"} <= set(names())
     assert "method" not in names()
     for name in names():
         assert declare(name, ("video", "audio")).name == name

@@ -258,6 +258,8 @@ def test_collections_to_train_on_are_judged_on_the_same_clips(
         (["sdc:modalities=video"], {"supervised": ""}, UserError, "no column ''"),
         (["sdc:modalities=video;weights.video=x.pth"], {}, UserError, "x.pth: no such file"),
         (["sdc:modalities=video;weights.video=."], {}, UserError, "=.: a folder; name a file"),
+        (["la:modalities=video;prior.file=x.parquet"], {}, UserError, "x.parquet: no such file"),
+        (["ir:modalities=video;balance=own"], {}, UsageError, "method=ir has a memory bank"),
         (["sdc:modalities=video"], {"seeds": 0}, UsageError, "must be 1 or more"),
         (["sdc:modalities=video"], {"axis": ["manifest=x.parquet"]}, UserError, "no manifest here"),
     ],

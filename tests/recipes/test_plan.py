@@ -94,6 +94,16 @@ def test_k_grows_with_the_scarcest_modality_and_has_bounds() -> None:
     assert choose(Manifest(Path(), swapped.cast(SCHEMA)), cdc)[0].clustering.k == 5
 
 
+def test_methods_with_a_bank_can_be_asked_for(roberta: Path) -> None:
+    full = manifest(320, 320, 160, 320)
+    for name in ("ir", "la"):
+        pairs = [f"method={name}", f"encoders.text=transformer:{roberta}"]
+        recipe, _ = choose(full, pairs)
+        assert recipe.method == name
+        assert recipe.frozen == ()  # nothing would learn from words that stay as they are
+    assert choose(full, ["method=la", "modalities=audio,video"])[0].clustering.k == 20
+
+
 def test_overrides_win_and_a_wrong_key_names_the_valid_ones() -> None:
     recipe, _ = choose(manifest(300, 300, 300, 0), ["modalities=video", "method=sdc", "batch=8"])
     assert (recipe.modalities, recipe.batch) == (("video",), 8)

@@ -46,3 +46,12 @@ def test_facts_that_are_no_facts_are_refused(tmp_path: Path, facts: str) -> None
     path = tmp_path / "a.safetensors"
     save_file(TENSORS, path, {"format": MAP.format, "facts": facts})
     assert refused(path) == "its facts are damaged; take another map"
+
+
+def test_a_file_of_another_suffix_is_told_where_it_may_belong(tmp_path: Path) -> None:
+    kind = Kind("triptych.map.2", "map", "draw one", "globes go elsewhere")
+    for name, hinted in (("a.pth", True), ("a.safetensors", False), ("a", False)):
+        (tmp_path / name).write_bytes(b"no such thing")
+        with pytest.raises(UserError, match="not a readable map") as found:
+            tensor_file.load(tmp_path / name, kind)
+        assert str(found.value).endswith("; globes go elsewhere") == hinted

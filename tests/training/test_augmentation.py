@@ -1,5 +1,8 @@
+import cmath
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from triptych.encoders import build
 from triptych.encoders.encoder import AudioInput, VideoInput
-from triptych.training.augmentation import ColourJitter, SpecAugment, install
+from triptych.training.augmentation import YIQ, ColourJitter, SpecAugment, install, recoloured
 from triptych.training.recipe import Augmentation
 
 
@@ -78,6 +81,106 @@ def test_colours_change_alike_in_all_frames_of_a_clip() -> None:
     spread = contrast.std(mean) / x.std(mean)
     assert 0.8 <= float(spread.min()) < 0.82
     assert 1.18 < float(spread.max()) <= 1.2 + 1e-4
+
+
+def one_after_the_other(
+    x: np.ndarray, amounts: dict[str, float], order: Sequence[str]
+) -> np.ndarray:
+    """Pixels (n, 3), step by step; hue through YUV, whose plane is YIQ's, seen from behind."""
+    for name in order:
+        much = amounts[name]
+        y = x @ [0.299, 0.587, 0.114]
+        if name == "bright":
+            x = x * much
+        elif name == "contrast":
+            x = x.mean() + much * (x - x.mean())
+        elif name == "saturation":
+            x = y[:, None] + much * (x - y[:, None])
+        else:
+            colour = 0.492111 * (x[:, 2] - y) + 0.877283j * (x[:, 0] - y)
+            colour = colour * cmath.exp(-2j * math.pi * much)
+            blue, red = y + colour.real / 0.492111, y + colour.imag / 0.877283
+            x = np.stack([red, (y - 0.299 * red - 0.114 * blue) / 0.587, blue], 1)
+    return x
+
+
+@given(
+    order=st.permutations(["bright", "contrast", "saturation", "hue"]),
+    factors=st.tuples(*[st.floats(0.6, 1.4)] * 3),
+    turn=st.floats(-0.5, 0.5),
+    seed=st.integers(0, 99),
+)
+def test_the_four_in_any_order_are_one_step_after_the_other(
+    order: list[str], factors: tuple[float, float, float], turn: float, seed: int
+) -> None:
+    x = torch.rand(1, 2, 3, 2, 3, generator=torch.Generator().manual_seed(seed)) * 255
+    names = ["bright", "contrast", "saturation", "hue"]
+    amounts = torch.tensor([[*factors, turn]])
+    places = torch.tensor([[order.index(name) for name in names]])
+    found = recoloured(x, amounts, places, torch.tensor([False])).reshape(-1, 3)
+    known = dict(zip(names, [*factors, turn], strict=True))
+    want = one_after_the_other(x.reshape(-1, 3).double().numpy(), known, order)
+    np.testing.assert_allclose(found.numpy(), want, atol=0.05)  # constants of six digits
+
+
+def test_greys_have_no_hue() -> None:
+    grey = torch.full((1, 1, 2, 2, 3), 90.0)
+    turned = recoloured(
+        grey, torch.tensor([[1.0, 1.0, 1.0, 0.3]]), torch.arange(4)[None], torch.tensor([False])
+    )
+    torch.testing.assert_close(turned, grey, rtol=1e-4, atol=1e-3)
+
+
+def test_a_share_of_clips_loses_its_colours_in_all_frames() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1000, 2, 2, 2, 3) * 255
+    out = ColourJitter(0, 0, grey=0.2).train()(x)
+    grey = ((out - out[..., :1]).abs() < 1e-3).all(-1).flatten(1)
+    assert torch.equal(grey.all(1), grey.any(1))
+    assert abs(int(grey.all(1).sum()) - 200) < 65  # five standard deviations
+    torch.testing.assert_close(out[~grey.all(1)], x[~grey.all(1)], rtol=1e-5, atol=1e-3)
+    lost = x[grey.all(1)]
+    want = 0.299 * lost[..., 0] + 0.587 * lost[..., 1] + 0.114 * lost[..., 2]
+    torch.testing.assert_close(out[grey.all(1)][..., 0], want, rtol=1e-5, atol=1e-3)
+
+
+def test_colours_keep_their_precision_under_autocast() -> None:
+    x = torch.rand(3, 2, 4, 4, 3) * 255
+    jitter = ColourJitter(0.4, 0.4, saturation=0.4, hue=0.4, grey=0.5).train()
+    found = []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(jitter(x))
+    assert torch.equal(*found)
+
+
+def test_amounts_are_drawn_within_theirs_for_every_clip_and_frames_stay_alike() -> None:
+    torch.manual_seed(0)
+    red = torch.tensor([255.0, 0.0, 0.0]).expand(400, 2, 2, 2, 3)
+    out = ColourJitter(0, 0, saturation=0.4).train()(red)
+    assert torch.equal(out, out[:, :1, :1, :1].expand_as(out))
+    factor = (out[:, 0, 0, 0, 0] - out[:, 0, 0, 0, 1]) / 255
+    assert 0.6 <= float(factor.min()) < 0.63
+    assert 1.37 < float(factor.max()) <= 1.4 + 1e-4
+    turned = ColourJitter(0, 0, hue=0.25).train()(red)[:, 0, 0, 0] @ torch.tensor(YIQ).T
+    torch.testing.assert_close(turned[:, 0], torch.full((400,), 0.299 * 255))
+    angle = torch.atan2(turned[:, 2], turned[:, 1]) - math.atan2(YIQ[2][0], YIQ[1][0])
+    assert -0.25 <= float(angle.min()) / (2 * math.pi) < -0.24
+    assert 0.24 < float(angle.max()) / (2 * math.pi) <= 0.25 + 1e-4
+
+
+def test_the_order_is_drawn_for_every_clip() -> None:
+    """Amounts being equal, contrast is before both, after both or between saturation and hue."""
+    x = (torch.rand(1, 1, 4, 4, 3) * 255).expand(60, 1, 4, 4, 3)
+    jitter = ColourJitter(0.4, 0.4, saturation=0.4, hue=0.4).train()
+    real = torch.rand
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            torch, "rand", lambda *s, **k: real(*s, **k) if s[-1] == 4 else torch.ones(*s)
+        )
+        out = jitter(x).mul(10).round().flatten(1)
+    assert len(out.unique(dim=0)) == 4
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,18 @@ def test_the_clustering_that_no_epoch_follows_is_told_too() -> None:
     assert line(row, epochs=20) == "clusters  audio 7/8; NMI video~audio 0.25"
 
 
+def test_runs_of_one_clustering_are_one_figure_and_no_clusters_are_not_told() -> None:
+    runs = {
+        "video_1": {"k": 8, "used": 8, "nmi_previous": 0.25},
+        "video_2": {"k": 8, "used": 7, "nmi_previous": 0.75},
+    }
+    row = {**ROW, "clusterings": runs, "agreement": {}}
+    said = line(row, epochs=20).splitlines()[0]
+    assert said == "clusters  video x 2 7/8, NMI to last 0.50, rank 12"
+    last = {name: value for name, value in ROW.items() if name != "loss"}
+    assert line({**last, "clusterings": {}, "epoch": 20}, epochs=20) == "20 epochs are done"
+
+
 def test_clusters_are_told_once_where_they_are_new() -> None:
     video = {"k": 8, "used": 8, "nmi_previous": 0.5}
     row = {**ROW, "clusterings": {"video": video}, "agreement": {}}

@@ -27,13 +27,15 @@ from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import declare, names
 from triptych.seeds import derive
-from triptych.state import checkpoint
-from triptych.training import loop, refresh
+from triptych.state import checkpoint, tensor_file
+from triptych.training import loop, memory, refresh
 from triptych.training.held_back import held_back
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import (
     NO_AUGMENTATION,
+    Aggregation,
+    Bank,
     Clustering,
     Contrastive,
     Encoders,
@@ -41,6 +43,7 @@ from triptych.training.recipe import (
 )
 from triptych.training.source import open_source, spec_of
 
+NEAR = Aggregation(neighbours=9, clusterings=2)
 TWO = Clustering(k=2, starts=1, whiten=False)
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -54,9 +57,11 @@ def train(manifest: Path, cache: Path, out: Path, recipe: Recipe, resume: bool) 
 
 def kill_at(place: str, count: int) -> None:
     """Make the ``count``-th call of a function the process's last."""
-    module, name = {"step": (loop, "train_step"), "cluster": (refresh, "kmeans")}.get(
-        place, (checkpoint, "save_file")
-    )
+    module, name = {
+        "step": (loop, "train_step"),
+        "cluster": (refresh, "kmeans"),
+        "cluster bank": (memory, "kmeans"),
+    }.get(place, (tensor_file, "save_file"))
     real: Callable[..., Any] = getattr(module, name)
     calls = 0
 
@@ -154,11 +159,21 @@ BANKED = RECIPE.model_copy(
 )
 PLATEAU = RECIPE.model_copy(update={"method": "jdc", "refresh_on": "plateau", "held_back": 0.3})
 
+INSTANCE = RECIPE.model_copy(update={"method": "ir", "bank": Bank(width=16, noise=5)})
+AGGREGATED = RECIPE.model_copy(
+    update={"method": "la", "modalities": ("video", "text"), "aggregation": NEAR}
+)
+
 
 @pytest.mark.parametrize(
     ("recipe", "kills"),
-    [(BANKED, [("step", 1), ("step", 4)]), (PLATEAU, [("step", 8)])],  # 3 steps are an epoch
-    ids=["banked", "plateau"],
+    [  # 3 steps are an epoch
+        (BANKED, [("step", 1), ("step", 4)]),
+        (PLATEAU, [("step", 8)]),
+        (INSTANCE, [("step", 1), ("step", 3), ("save", 6)]),
+        (AGGREGATED, [("step", 5), ("cluster bank", 5)]),
+    ],
+    ids=["banked", "plateau", "instance", "aggregated"],
 )
 def test_banks_projections_and_held_back_losses_survive_a_kill(
     saved: Path, small: Small, tmp_path: Path, recipe: Recipe, kills: list[tuple[str, int]]
@@ -298,16 +313,18 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     method = declare(name, recipe.modalities)
     loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
     terms = {edge.head for edge in method.teaches} | {pair.term for pair in method.contrasts}
+    kind = {"ir": "instance", "la": "neighbours"}.get(name)
+    terms |= {f"{modality}_{kind}" for modality in method.modalities if kind}
     assert loss.keys() == terms
     # Projections learn with the encoders.
     before, after = (
         checkpoint.part(tensors(tmp_path, file), "projections") for file in ("initial", "last")
     )
-    assert len(after) == 2 * len(recipe.modalities) * (name in ("jdc", "xcc"))
+    assert len(after) == 2 * len(recipe.modalities) * (name in ("ir", "jdc", "la", "xcc"))
     assert all(not torch.equal(before[key], after[key]) for key in after)
     assert all(0 < value < 10 for value in loss.values())
     model = Model.load(done.checkpoint)
-    assert model.meets == (name not in ("sdc", "jdc"))
+    assert model.meets == (name not in ("ir", "jdc", "la", "sdc"))
     vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")
     assert present.all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)

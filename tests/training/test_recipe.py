@@ -42,6 +42,26 @@ def test_somebody_has_to_learn() -> None:
         config.override(start, ["frozen=text"])
 
 
+def test_shares_of_a_frame_need_crops_that_are_scaled() -> None:
+    scales = "augmentation.crops=1,.84,.71,.59,.5"
+    found = config.override(Recipe(), ["clip.crop=scaled", scales])
+    assert found.augmentation.crops == (1.0, 0.84, 0.71, 0.59, 0.5)
+    assert found.clip.video_input().crop == "scaled"
+    with pytest.raises(UsageError, match=r"shares of a frame .* set clip.crop=scaled"):
+        config.override(Recipe(), [scales])
+    with pytest.raises(UsageError, match=r"augmentation\.crops"):
+        config.override(Recipe(), ["clip.crop=scaled", "augmentation.crops=1,1.5"])
+
+
+def test_a_normaliser_is_a_word_or_a_number_above_nothing() -> None:
+    for text, value in (("scaled", "scaled"), ("2876934.2", 2876934.2), ("5", 5.0)):
+        assert config.override(Recipe(), [f"bank.normaliser={text}"]).bank.normaliser == value
+    for wrong in ("guessed", "0", "-1", "true"):
+        with pytest.raises(UsageError, match=r"bank\.normaliser"):
+            config.override(Recipe(), [f"bank.normaliser={wrong}"])
+    assert config.override(Recipe(), ["bank.noise=null"]).bank.noise is None
+
+
 def test_alpha_is_one_number_or_one_an_epoch_and_the_last_stays() -> None:
     ramp = config.override(Recipe(), ["contrast.alpha=0,0,0,.2,.2,.4,.4,.5"])
     assert [ramp.alpha(epoch) for epoch in (0, 2, 3, 6, 7, 100)] == [0, 0, 0.2, 0.4, 0.5, 0.5]

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
+import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from triptych.clips.dataset import ClipBatch
 from triptych.clustering.whiten import Whitening
-from triptych.methods.method import Teach, Triplets, declare
+from triptych.methods.method import Recall, Teach, Triplets, declare
 from triptych.state.assignments import Assignment
+from triptych.state.memory_bank import MemoryBank, keys_of
 from triptych.state.training_state import TrainingState, new_heads, new_projections
 from triptych.training import optimizer
 from triptych.training.recipe import Optimisation
@@ -23,6 +27,7 @@ class Linear(nn.Module):
 
 
 TRIPLETS = Triplets(alpha=0.5, margin=0.5, negatives="random", unit=True)
+RECALL = Recall(0.5, 0.5, noise=3, normaliser="estimated", neighbours=3, clusterings=2)
 
 
 def step_of(present: list[bool]) -> BatchStep:
@@ -53,7 +58,7 @@ def step_of(present: list[bool]) -> BatchStep:
         {"video": torch.ones(4, dtype=torch.bool), "audio": torch.tensor(present)},
     )
     weights = {edge.head: torch.ones(4) for edge in method.teaches}
-    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0, TRIPLETS)
+    return BatchStep(method, state, batch, weights, torch.device("cpu"), 0.0, TRIPLETS, RECALL)
 
 
 def test_a_clip_without_sound_neither_teaches_nor_learns_by_sound() -> None:
@@ -135,3 +140,73 @@ def test_the_joint_loss_reaches_encoders_projections_and_head() -> None:
 def test_a_clip_that_lacks_a_student_is_not_taught_by_the_joint_head() -> None:
     step = joint_step([True, False, True, True])
     assert step.labels(step.method.teaches[0]).tolist() == [0, -1, 2, 3]
+
+
+def bank_step(recall: Recall = RECALL) -> BatchStep:
+    """IR of sound on the clips of ``step_of``, of which the third is silent; six in the bank."""
+    step = step_of([True, True, False, True])
+    step.method, step.recall = declare("ir", ("audio",)), recall
+    state = step.state
+    state.projections = new_projections({"audio": 5}, 3, seed=0)
+    members = torch.tensor([True, True, False, True, True, True])
+    state.memory = {"audio": MemoryBank(keys_of(list("abcdef")), members, 3, seed=0)}
+    state.heads, rates = nn.ModuleDict(), Optimisation()
+    state.optimizers = {
+        "encoders": optimizer.build(
+            [*state.encoders["audio"].parameters(), *state.projections.parameters()], 0.1, rates
+        )
+    }
+    return step
+
+
+def test_a_step_remembers_what_the_network_made_of_its_clips_and_nothing_else() -> None:
+    step = bank_step()
+    before = step.state.memory["audio"].values.clone()
+    with torch.no_grad():
+        made = step.state.projections["audio"](
+            step.state.encoders["audio"](step.batch.inputs["audio"])
+        )
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    bank = step.state.memory["audio"]
+    for row in (0, 1, 3):
+        unit = made[row] / made[row].norm()
+        mean = 0.5 * before[row] + 0.5 * unit  # of before the update of the weights
+        torch.testing.assert_close(bank.values[row], mean / mean.norm())
+    assert torch.equal(bank.values[[2, 4, 5]], before[[2, 4, 5]])
+    assert bank.known.tolist() == [True, True, False, True, False, False]
+    assert step.noted.keys() == {"audio_recognised"}
+    assert step.noted["audio_recognised"][1] == 3
+
+
+def test_a_member_that_could_not_be_read_leaves_the_bank() -> None:
+    step = bank_step()
+    step.state.memory["audio"].members[2] = True
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    assert step.state.memory["audio"].members.tolist() == [True, True, False, True, True, True]
+
+
+def test_the_normaliser_is_estimated_once_or_goes_by_the_number_of_clips_or_is_given() -> None:
+    step = bank_step()
+    queries, rows = step.queries("audio")
+    assert rows.tolist() == [0, 1, 3]
+    bank = step.memory("audio")
+    unit = queries / queries.norm(dim=1, keepdim=True)
+    exponentials = (unit @ bank.values[bank.members].T / 0.5).exp()
+    assert step.normaliser("audio") == pytest.approx(exponentials.sum(1).mean().item(), rel=1e-5)
+    first = step.normaliser("audio")
+    bank.values = -bank.values
+    assert step.normaliser("audio") == first
+    step.recall = replace(RECALL, normaliser="scaled")
+    assert step.normaliser("audio") == pytest.approx(5 * 2876934.2 / 1281167)
+    step.recall = replace(RECALL, normaliser=2876934.2)
+    assert step.normaliser("audio") == 2876934.2
+
+
+def test_labels_of_all_runs_stand_one_below_the_other() -> None:
+    step = bank_step()
+    step.method = declare("la", ("audio",))
+    none = Whitening.none(0)
+    empty = torch.zeros(2, 0).numpy()
+    for name, labels in (("audio_1", [0, 1, -1, 1]), ("audio_2", [1, 1, -1, 0])):
+        step.state.assignments[name] = Assignment(torch.tensor(labels).numpy(), empty, none)
+    assert step.runs("audio").tolist() == [[0, 1, -1, 1], [1, 1, -1, 0]]

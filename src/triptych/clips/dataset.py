@@ -44,17 +44,20 @@ class View:
 
     ``random``: a random window in every segment, a random crop and a mirror image half the time,
     all drawn from ``seed``, the number of the draw in the pass and the row. Else the windows and
-    the crop in the middle, not mirrored.
+    the crop in the middle, not mirrored. Crops that are scaled take one of ``shares`` of the
+    frame's shorter side, at random.
     """
 
     random: bool
     seed: int = 0
+    shares: tuple[float, ...] = (1.0,)
 
-    def placement(self, draw: int, row: int, segments: int = 1) -> Placement:
+    def placement(self, draw: int, row: int, segments: int = 1, scaled: bool = False) -> Placement:
         """Where the ``draw``-th clip of the pass, ``row`` of the manifest, is looked at."""
         if not self.random:
-            return centre(segments)
-        return random_placement(self.seed, draw, row, segments)
+            return centre(segments, scaled)
+        shares = self.shares if scaled else ()
+        return random_placement(self.seed, draw, row, segments, shares)
 
 
 @dataclass
@@ -163,7 +166,7 @@ class ClipLoader:
         for chosen in rows:
             batch = self._empty(chosen)
             for place, row in enumerate(chosen):
-                self._fill(batch, place, int(row), view.placement(draw, int(row), self._segments))
+                self._fill(batch, place, int(row), self._placement(view, draw, int(row)))
                 draw += 1
             yield batch
 
@@ -248,8 +251,12 @@ class ClipLoader:
     def _clip(self, row: int, view: View, draw: int) -> FileClip:
         assert isinstance(self.source, FileClips)
         wanted = tuple(name for name in self._media if self._has[name][row])
-        placement = view.placement(draw, row, self._segments)
+        placement = self._placement(view, draw, row)
         return FileClip(self.source.file(row), *self.source.span(row), wanted, placement)
+
+    def _placement(self, view: View, draw: int, row: int) -> Placement:
+        scaled = self._video is not None and self._video.crop == "scaled"
+        return view.placement(draw, row, self._segments, scaled)
 
     def _take(self, batch: ClipBatch, place: int, row: int, result: Result[Read]) -> None:
         """Put what a process read into its place."""

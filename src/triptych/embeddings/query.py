@@ -153,7 +153,7 @@ def _frames(
             except DecodeError as error:
                 failed[place] = error
             else:
-                crop_into(out[place], runs, centre())
+                crop_into(out[place], runs, centre(scaled=clip.crop == "scaled"))
     if len(failed) == len(places):
         raise failed[0]
     return out, np.array([place not in failed for place in range(len(places))])

@@ -16,6 +16,9 @@ Background = Literal["keep", "subtract"]
 # How an encoder sees the segments of a clip: one after another as a single run of frames, or each
 # by itself, the features averaged.
 Segments = Literal["joined", "pooled"]
+# "exact": a square of ``size`` pixels is cut out of a frame; "scaled": the largest square, or in
+# training a share of it, is scaled to ``size``.
+Crop = Literal["exact", "scaled"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class VideoInput:
     segments: int = 1
     segments_as: Segments = "joined"
     resize: tuple[int, int] | None = None  # height and width before the crop; see ClipSpec
+    crop: Crop = "exact"
 
     @property
     def seconds(self) -> float:

@@ -74,6 +74,9 @@ KINDS = (
           "cluster has swallowed the rest.", _of_clusterings("size_entropy"), (0, 1)),
     _Kind("Effective rank of the features", "Directions that the features use. Towards 1, all "
           "clips look alike to the encoder.", lambda row: row.get("effective_rank", {}), (0, None)),
+    _Kind("Clips in the memory bank", "Recognised: nearest to themselves, should rise. Close: of a "
+          "clip's neighbours, those of its clusters; alone: clips that have none such.",
+          lambda row: row.get("noted", {}), (0, 1), percent=True, of_epoch=True),
     _Kind("Waiting for data", "Share of an epoch's time in which training stood still. Above a "
           "fifth, the disk or decoding is the brake.",
           lambda row: {"waiting": row.get("data_wait")}, (0, 1), percent=True, of_epoch=True),

@@ -95,6 +95,9 @@ class Taught:
         """When the clusters were made: the weights here have learned from them since."""
         if self.facts.get("method") == "supervised":
             return "of labels from outside"
+        prior = self.facts.get("recipe", {}).get("prior", {})
+        if prior.get("file") and prior["space"] == "prior":
+            return f"of the descriptors in {prior['file']}, before the first step of training"
         state = self.facts["state"]
         before, after = state["refreshed"], state["epoch"]
         if before <= 0:

@@ -13,18 +13,29 @@ from triptych.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from triptych.state.memory_bank import MemoryBank
+
 
 @dataclass(frozen=True)
 class Cluster:
     """One clustering: of the features of one modality, or of several, L2-normalised and joined.
 
     ``projected``: of what the method's linear projections make of the features; the heads that
-    these clusters teach see the projections too.
+    these clusters teach see the projections too. ``over`` the bank: of its rows, or of the prior's
+    descriptors, or of both, as the recipe says; in as many runs of k-means as it says, which have
+    their own labels and teach by no head.
     """
 
     name: str
     of: tuple[str, ...]
     projected: bool = False
+    over: Literal["collection", "bank"] = "collection"
+
+    def runs(self, count: int) -> tuple[str, ...]:
+        """The names of its assignments: one each for ``count`` runs over the bank, else its own."""
+        if self.over == "collection":
+            return (self.name,)
+        return tuple(f"{self.name}_{run}" for run in range(1, count + 1))
 
 
 @dataclass(frozen=True)
@@ -75,12 +86,25 @@ class Triplets:
     unit: bool
 
 
+@dataclass(frozen=True)
+class Recall:
+    """The settings of a memory bank: see ``triptych.training.recipe``'s Bank and Aggregation."""
+
+    temperature: float
+    momentum: float
+    noise: int | None
+    normaliser: Literal["estimated", "scaled"] | float
+    neighbours: int
+    clusterings: int
+
+
 class Step(Protocol):
     """What a loss may look at: one batch of clips, all tensors of the batch's length."""
 
     method: Method
     smoothing: float
     triplets: Triplets
+    recall: Recall
 
     def logits(self, edge: Teach) -> Tensor:
         """The head's output for every clip, (clips, k); zeros where the student's input lacks."""
@@ -99,6 +123,21 @@ class Step(Protocol):
 
     def present(self, modality: str) -> Tensor:
         """Which clips have the modality, bool (clips,)."""
+
+    def memory(self, modality: str) -> MemoryBank:
+        """The memory bank of a modality; a loss reads it and leaves it as it is."""
+
+    def queries(self, modality: str) -> tuple[Tensor, Tensor]:
+        """The projections (present clips, width) to ask the bank with, and these clips' rows."""
+
+    def normaliser(self, modality: str) -> float:
+        """Z of the probabilities over the modality's bank."""
+
+    def runs(self, name: str) -> Tensor:
+        """The labels of every clip of the bank by each run of a clustering, (runs, N)."""
+
+    def note(self, name: str, values: Tensor) -> None:
+        """Report a figure of each clip, (clips,), whose mean over an epoch is logged."""
 
 
 Loss = Callable[[Step], Mapping[str, "Tensor"]]
@@ -129,6 +168,8 @@ class Method:
     heads: Literal["reset", "keep"] = "reset"
     contrasts: tuple[Contrast, ...] = ()
     projection: int = 0  # width of the linear layer behind every encoder; 0: there is none
+    # Every modality has a memory bank of its projections, which are as wide as the recipe says.
+    bank: bool = False
 
     def __post_init__(self) -> None:
         wrong = "; ".join(self._mistakes())
@@ -165,10 +206,26 @@ class Method:
         projects = self.contrasts or any(cluster.projected for cluster in self.clusters)
         if projects and self.projection < 1:
             yield "projections are clustered or contrasted, but projection has no width"
+        yield from self._mistakes_of_banks()
         idle = set(self.modalities) - {name for edge in self.teaches for name in edge.students}
         idle -= {name for contrast in self.contrasts for name in (contrast.anchor, contrast.other)}
-        if idle:
+        if idle and not self.bank:
             yield f"nobody teaches {', '.join(sorted(idle))}"
+
+    def _mistakes_of_banks(self) -> Iterator[str]:
+        if self.bank and self.projection:
+            yield "a bank's projections are as wide as the recipe says, so projection must be 0"
+        for cluster in self.clusters:
+            if cluster.over == "collection":
+                if self.bank:
+                    yield f"clustering {cluster.name!r} is not over the bank, of which there is one"
+                continue
+            if not self.bank:
+                yield f"clustering {cluster.name!r} is over the bank, but there is none"
+            if len(cluster.of) != 1:
+                yield f"clustering {cluster.name!r} is over the bank, which is of one modality"
+            if any(edge.cluster == cluster.name for edge in self.teaches):
+                yield f"clustering {cluster.name!r} has several runs, of which no head can learn"
 
     def cluster(self, name: str) -> Cluster:
         """The clustering of that name."""

@@ -32,7 +32,7 @@ from triptych.recipes.comparison.table import (
     probes,
     write_csv,
 )
-from triptych.training import published
+from triptych.training import memory, published
 
 Table = list[dict[str, Any]]
 Judged = dict[tuple[str, str], Scores]
@@ -156,6 +156,7 @@ class _Work:
                 run.refuse_another()
                 if run.state() == "new":
                     published.check(row.recipe)
+                    memory.check_prior(row.recipe)
                 self.runs[row.name, seed] = run
 
     def _held_out(self, labels: Path) -> HeldOut:

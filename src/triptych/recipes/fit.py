@@ -19,6 +19,7 @@ from triptych.errors import UsageError, UserError
 from triptych.explore.report import report
 from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
+from triptych.methods.method import declare
 from triptych.progress import say
 from triptych.recipes.background import choose_background
 from triptych.recipes.plan import check_overrides, choose, complete, explain, measure_pace, names
@@ -203,9 +204,12 @@ def _schedule(
     begun = _begun(out, overrides) if resume else None
     recipe = begun or complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
-    reasons.append(f"{recipe.clustering.k} clusters in each clustering to learn from")
+    clustered = bool(declare(recipe.method, recipe.modalities).clusters)
+    if clustered:
+        reasons.append(f"{recipe.clustering.k} clusters in each clustering to learn from")
+    every = f", new clusters every {recipe.refresh_every}" if clustered else ""
     reasons.append(
-        f"{_count(recipe.epochs, 'epoch')}, new clusters every {recipe.refresh_every}: "
+        f"{_count(recipe.epochs, 'epoch')}{every}: "
         f"about {seconds:.0f} s of training with {_count(pace.threads, 'thread')}"
     )
     if recipe.augmentation == NO_AUGMENTATION:

@@ -14,6 +14,7 @@ import torch
 
 from triptych import config
 from triptych.errors import UsageError
+from triptych.methods.method import declare
 from triptych.recipes.cost import reckon
 from triptych.training.recipe import Recipe
 
@@ -128,8 +129,10 @@ def announced(recipe: Recipe, clips: int, name: str | None, *, fresh: bool) -> I
     ``name`` is what the recipe was asked for by.
     """
     encoders = [f"{m} by {getattr(recipe.encoders, m)}" for m in recipe.modalities]
+    clustered = declare(recipe.method, recipe.modalities).clusters
+    k = f"k={recipe.clustering.k}, " if clustered else ""
     yield (
-        f"{recipe.method} on {', '.join(encoders)}; {clips} clips, k={recipe.clustering.k}, "
+        f"{recipe.method} on {', '.join(encoders)}; {clips} clips, {k}"
         f"{recipe.epochs} epochs, {'GPU' if torch.cuda.is_available() else 'CPU'}"
     )
     named = every().get(name or "")

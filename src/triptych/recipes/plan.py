@@ -62,7 +62,8 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
         chosen = chosen.model_copy(update={"method": method})
     if not names(overrides, "frozen") and {"text"} < set(chosen.modalities):
         # At the rate that new encoders need, one that is trained already forgets all it knew.
-        frozen = ("text",) if published(chosen.encoders.text) else ()
+        learns = declare(chosen.method, chosen.modalities).bank  # each modality by itself
+        frozen = ("text",) if published(chosen.encoders.text) and not learns else ()
         chosen = chosen.model_copy(update={"frozen": frozen})
     if not names(overrides, "clustering.k"):
         least = _clustered(manifest, chosen) // CLIPS_PER_CLUSTER
@@ -83,10 +84,11 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
 def _clustered(manifest: Manifest, recipe: Recipe) -> int:
     """How many clips the smallest clustering of the method has: those with all that it is of."""
     clusters = declare(recipe.method, recipe.modalities).clusters
-    return min(
+    counts = [
         int(np.logical_and.reduce([manifest.has(name) for name in item.of]).sum())
         for item in clusters
-    )
+    ]
+    return min(counts, default=len(manifest))
 
 
 def _taught(manifest: Manifest, modalities: tuple[Modality, ...]) -> int:

@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 from triptych.state.assignments import Assignment
 from triptych.state.checkpoint import part, prefixed
 from triptych.state.feature_bank import FeatureBank
+from triptych.state.memory_bank import MemoryBank
+
+COUNTERS = ("epoch", "step", "refreshed", "best", "totals", "noted", "health", "held_back")
 
 
 @dataclass
@@ -28,22 +31,26 @@ class TrainingState:
     optimizers: dict[str, Optimizer]  # "encoders" with the projections, "heads"
     projections: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     banks: dict[str, FeatureBank] = field(default_factory=dict)
+    memory: dict[str, MemoryBank] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     epoch: int = 0  # epochs finished
     step: int = 0  # steps finished within this epoch
     refreshed: int = -1  # the epoch before which the labels were made; -1: never
     best: float | None = None  # the best label-free score so far
     totals: dict[str, float] = field(default_factory=dict)  # sums over this epoch's steps
+    noted: dict[str, list[float]] = field(default_factory=dict)  # sums, and clips that are in them
     health: dict[str, Any] = field(default_factory=dict)  # what the last refresh found
     held_back: list[float] = field(default_factory=list)  # losses of the epochs since then
 
     def model_tensors(self) -> dict[str, Tensor]:
-        """What it takes to use the model: encoders, projections, heads, clusters."""
+        """What it takes to use the model, or to begin from it: weights, clusters, memory banks."""
         tensors = prefixed("encoders", self.encoders.state_dict())
         tensors |= prefixed("projections", self.projections.state_dict())
         tensors |= prefixed("heads", self.heads.state_dict())
         for name, assignment in self.assignments.items():
             tensors |= prefixed(f"assignments.{name}", assignment.tensors())
+        for name, memory in self.memory.items():
+            tensors |= prefixed(f"memory.{name}", memory.tensors())
         return tensors
 
     def tensors(self) -> dict[str, Tensor]:
@@ -62,16 +69,8 @@ class TrainingState:
 
     def facts(self) -> dict[str, Any]:
         """The counters, as JSON."""
-        return {
-            "epoch": self.epoch,
-            "step": self.step,
-            "refreshed": self.refreshed,
-            "best": self.best,
-            "totals": self.totals,
-            "health": self.health,
-            "held_back": self.held_back,
-            "clusterings": list(self.assignments),
-        }
+        counters = {name: getattr(self, name) for name in COUNTERS}
+        return {**counters, "clusterings": list(self.assignments)}
 
     def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take over what ``tensors`` and ``facts`` gave; heads must already have their shapes."""
@@ -81,11 +80,14 @@ class TrainingState:
         for name, bank in self.banks.items():
             if kept := part(tensors, f"banks.{name}"):  # before the first step there is nothing
                 bank.load(kept)
+        for name, memory in self.memory.items():
+            memory.load(part(tensors, f"memory.{name}"))
         self.assignments = load_assignments(tensors, facts)
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, part(tensors, f"optimizers.{name}"))
-        for name in ("epoch", "step", "refreshed", "best", "totals", "health", "held_back"):
-            setattr(self, name, facts[name])
+        for name in COUNTERS:
+            if name in facts:  # an older version counted less
+                setattr(self, name, facts[name])
 
 
 def load_assignments(tensors: dict[str, Tensor], facts: dict[str, Any]) -> dict[str, Assignment]:

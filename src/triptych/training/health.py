@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -32,8 +32,14 @@ def examine(
     before: Mapping[str, Assignment],
     after: Mapping[str, Assignment],
     inertia: Mapping[str, float],
+    compared: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Everything measured at a refresh, as JSON; see ``metrics.jsonl`` in docs/files.md."""
+    """Everything measured at a refresh, as JSON; see ``metrics.jsonl`` in docs/files.md.
+
+    ``compared`` names the clusterings whose agreement with each other is measured, None: all.
+    Labels that stay, for which ``before`` and ``after`` are the same, agree with themselves, which
+    says nothing: they have no ``nmi_previous``, and no inertia is measured again.
+    """
     clusterings = {}
     for name, assignment in after.items():
         known = assignment.labels >= 0
@@ -43,8 +49,8 @@ def examine(
             "used": int((sizes > 0).sum()),
             "largest": float(sizes.max() / sizes.sum()),
             "size_entropy": size_entropy(assignment.labels[known], len(sizes)),
-            "inertia": inertia[name],
-            "nmi_previous": _agreement(before.get(name), assignment),
+            "inertia": inertia.get(name),
+            "nmi_previous": None if before is after else _agreement(before.get(name), assignment),
         }
     return {
         "clusterings": clusterings,
@@ -55,7 +61,9 @@ def examine(
         },
         "agreement": {
             f"{one}~{other}": _agreement(after[one], after[other])
-            for one, other in combinations(after, 2)
+            for one, other in combinations(
+                [name for name in after if compared is None or name in compared], 2
+            )
         },
     }
 

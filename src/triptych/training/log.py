@@ -69,7 +69,7 @@ def line(row: Mapping[str, Any], epochs: int) -> str:
     The row of the last clustering, which no epoch follows, has no loss.
     """
     if "loss" not in row:
-        return _clusters(row)
+        return _clusters(row) if row["clusterings"] else f"{row['epoch']} epochs are done"
     loss = f"epoch {row['epoch'] + 1}/{epochs}  loss {sum(row['loss'].values()):.3f}"
     pace = f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data"
     clusters = f"{_clusters(row)}\n" if row["new_clusters"] and row["clusterings"] else ""
@@ -78,13 +78,24 @@ def line(row: Mapping[str, Any], epochs: int) -> str:
 
 def _clusters(row: Mapping[str, Any]) -> str:
     parts = []
-    for name, item in row["clusterings"].items():
-        again = item["nmi_previous"]
-        change = "" if again is None else f", NMI to last {again:.2f}"
+    for name, items in _by_name(row["clusterings"]).items():
+        again = [item["nmi_previous"] for item in items if item["nmi_previous"] is not None]
+        change = f", NMI to last {sum(again) / len(again):.2f}" if again else ""
         rank = row["effective_rank"].get(name)
         shown = "" if rank is None else f", rank {rank:.0f}"
-        parts.append(f"{name} {item['used']}/{item['k']}{change}{shown}")
+        runs = f" x {len(items)}" if len(items) > 1 else ""
+        used = min(item["used"] for item in items)
+        parts.append(f"{name}{runs} {used}/{items[0]['k']}{change}{shown}")
     agreement = [
         f"{pair} {value:.2f}" for pair, value in row["agreement"].items() if value is not None
     ]
     return "clusters  " + "; ".join(parts + ["NMI " + ", ".join(agreement)] * bool(agreement))
+
+
+def _by_name(clusterings: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The runs of one clustering together, as video for video_1, video_2, and so on."""
+    found: dict[str, list[Any]] = {}
+    for name, item in clusterings.items():
+        whole, _, run = name.rpartition("_")
+        found.setdefault(whole if run.isdecimal() and whole else name, []).append(item)
+    return found

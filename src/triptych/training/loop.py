@@ -17,7 +17,6 @@ from lightning_fabric import Fabric
 from triptych.atomic import write_table
 from triptych.clips.dataset import ClipBatch, ClipLoader, View
 from triptych.embeddings.extract import Features, evaluating, extract
-from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, Teach, Triplets
 from triptych.progress import say, track
@@ -25,13 +24,13 @@ from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
-from triptych.training import health, optimizer
+from triptych.training import health, memory, optimizer
 from triptych.training.held_back import held_back, stopped_falling
 from triptych.training.log import Log
 from triptych.training.recipe import Recipe
 from triptych.training.refresh import cluster_features, install, project
 from triptych.training.sampler import Draws, Labels, balanced_draws, plain_draws
-from triptych.training.step import BatchStep, terms, train_step
+from triptych.training.step import BatchStep, recall_of, terms, train_step
 
 EXTRACT_BATCH = 64
 
@@ -54,6 +53,7 @@ class Loop:
     deadline: float = float("inf")  # on the monotonic clock
     frozen_loader: ClipLoader | None = None
     given: dict[str, Assignment] | None = None  # labels from outside, never refreshed
+    prior: Features | None = None  # descriptors from outside that choose neighbours
     save_every: float = 60.0  # seconds between checkpoints within an epoch
     log: Log = field(init=False)
     waited: float = 0.0  # seconds in which training steps waited for data
@@ -105,24 +105,50 @@ class Loop:
             install(state, self.method, self.given, self.recipe, self.fabric.device)
             return
         began = time.monotonic()
-        features = {**self.frozen, **self._features()}
+        features = self._remembered() if self.method.bank else {**self.frozen, **self._features()}
         extracted = time.monotonic()
-        seed = derive(self.recipe.seed, "clusters", state.epoch)
-        found, inertia = cluster_features(
-            self.method,
-            features,
-            self.recipe.clustering,
-            seed,
-            project(state.projections, features, self.fabric.device),
-        )
-        state.health = health.examine(features, state.assignments, found, inertia)
+        found, inertia = self._cluster(features)
+        first = [cluster.runs(1)[0] for cluster in self.method.clusters]
+        state.health = health.examine(features, state.assignments, found, inertia, first)
         state.health["extract_seconds"] = extracted - began
         state.health["cluster_seconds"] = time.monotonic() - extracted
         if state.refreshed >= 0:  # before the first step nothing can have collapsed
             health.alarm(state.health)
             self._keep_if_best()
+        changed = found is not state.assignments
         install(state, self.method, found, self.recipe, self.fabric.device)
-        self._write_assignments()
+        if found and changed:
+            self._write_assignments()
+
+    def _cluster(
+        self, features: dict[str, Features]
+    ) -> tuple[dict[str, Assignment], dict[str, float]]:
+        """Every clustering of the method, and its inertia per clip; a fixed one is made once."""
+        state, seed = self.state, derive(self.recipe.seed, "clusters", self.state.epoch)
+        if not self.method.bank:
+            projected = project(state.projections, features, self.fabric.device)
+            return cluster_features(self.method, features, self.recipe.clustering, seed, projected)
+        if state.assignments and memory.fixed(self.recipe):
+            return state.assignments, {}
+        return memory.cluster_banks(
+            self.method, features, self.recipe, seed, self.prior, self.fabric.device
+        )
+
+    def _remembered(self) -> dict[str, Features]:
+        """The memory banks; rows that are still of chance are first filled, if they are clustered.
+
+        Clusters of chance would draw clips together that have nothing in common.
+        """
+        banks = self.state.memory
+        lacking = [bank.members & ~bank.known for bank in banks.values()]
+        rows = torch.stack(lacking).any(0).cpu().numpy().nonzero()[0]
+        if len(rows) and self.method.clusters:
+            encoders = dict(self.state.encoders.items())
+            found = self._extract(self.loader, encoders, rows)
+            found = project(self.state.projections, found, self.fabric.device)
+            for name, missing in zip(banks, lacking, strict=True):
+                memory.fill(banks[name], missing, found[name])
+        return {name: memory.rows_of(bank) for name, bank in banks.items()}
 
     @cached_property
     def frozen(self) -> dict[str, Features]:
@@ -204,16 +230,21 @@ class Loop:
         return seconds
 
     def _draws(self) -> Draws:
-        labels = {}
+        seed = derive(self.recipe.seed, "draws", self.state.epoch)
+        count = self.steps_an_epoch * self.recipe.batch
+        labels: dict[str, Labels] = {}
+        if self.method.bank:  # each clip is to be told from all others, so each is drawn alike
+            for name in self.method.modalities:
+                labels[name] = np.where(self.loader.has(name), 0, -1)
+            return plain_draws(labels, count, seed)
         for edge in self.method.teaches:
             known = self.state.assignments[edge.cluster].labels
             shown = ~self.held & np.logical_and.reduce([self._shown(s) for s in edge.students])
             labels[edge.head] = np.where(shown, known, -1)
             if self.recipe.balance == "own":
                 labels[edge.head] = self._own(edge, labels[edge.head])
-        seed = derive(self.recipe.seed, "draws", self.state.epoch)
         draw = plain_draws if self.recipe.balance == "none" else balanced_draws
-        return draw(labels, self.steps_an_epoch * self.recipe.batch, seed)
+        return draw(labels, count, seed)
 
     def _own(self, edge: Teach, labels: Labels) -> Labels:
         """The clusters of the student's own features, where it has any, of the clips it learns."""
@@ -242,7 +273,8 @@ class Loop:
         size = self.recipe.batch
         spans = [slice(i * size, (i + 1) * size) for i in range(first, self.steps_an_epoch)]
         rows: list[npt.NDArray[np.int64]] = [draws.rows[span] for span in spans]
-        view = View(random=True, seed=derive(self.recipe.seed, "view", self.state.epoch))
+        seed = derive(self.recipe.seed, "view", self.state.epoch)
+        view = View(random=True, seed=seed, shares=self.recipe.augmentation.crops)
         # A pass that goes on in the middle draws its crops from where it stopped.
         batches = self.loader.batches(rows, view, first * size)
         shown = track(batches, len(spans), f"epoch {self.state.epoch + 1}, steps")
@@ -253,8 +285,9 @@ class Loop:
             yield batch, weights
 
     def _step(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> None:
+        step = self.step_of(batch, weights)
         try:
-            values = train_step(self.step_of(batch, weights), self.fabric)
+            values = train_step(step, self.fabric)
         except FloatingPointError as error:
             raise health.Collapse(
                 f"epoch {self.state.epoch + 1}: the loss is not finite ({error}); "
@@ -262,6 +295,9 @@ class Loop:
             ) from None
         for name, value in values.items():
             self.state.totals[name] = self.state.totals.get(name, 0.0) + value
+        for name, (value, clips) in step.noted.items():
+            before = self.state.noted.get(name, [0.0, 0.0])
+            self.state.noted[name] = [before[0] + value, before[1] + clips]
 
     def step_of(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> BatchStep:
         """What the method's loss sees of a batch now; ``weights`` (clips,) of every edge."""
@@ -276,6 +312,7 @@ class Loop:
             self.fabric.device,
             rates.label_smoothing,
             triplets,
+            recall_of(self.recipe),
             self.frozen,
         )
 
@@ -301,10 +338,12 @@ class Loop:
             if self.recipe.alpha(state.epoch) != self.recipe.alpha(max(0, state.epoch - 1)):
                 state.held_back = []  # losses of other weights of the terms tell no plateau
             state.held_back = [*state.held_back, self._loss_held_back()]
+        noted = state.noted.items()
         row = {
             "epoch": state.epoch,
             "step": (state.epoch + 1) * steps,
             "loss": {name: value / steps for name, value in state.totals.items()},
+            **({"noted": {name: a / max(b, 1) for name, (a, b) in noted}} if noted else {}),
             "learning_rate": state.optimizers["encoders"].param_groups[0]["lr"],
             "clips_per_second": (steps - first) * self.recipe.batch / seconds,
             "data_wait": waited / seconds,
@@ -315,7 +354,7 @@ class Loop:
         }
         # Before the checkpoint: a kill between the two repeats the epoch, and its row with it.
         self.log.write(row, self.recipe.epochs)
-        state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
+        state.epoch, state.step, state.totals, state.noted = state.epoch + 1, 0, {}, {}
         self._save("last", state.tensors())
 
     def _save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
@@ -334,24 +373,3 @@ class Loop:
         within = f"_step_{self.state.step:06d}" if self.state.step else ""
         path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}{within}.parquet"
         write_table(path, pa.table(columns))
-
-
-def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tensors and counters of a run to go on with; refuses a changed recipe or collection."""
-    tensors, facts = checkpoint.load(path)
-    for key, what in (("manifest", "collection"), ("recipe", "recipe")):
-        if facts[key] != description[key]:
-            raise UserError(
-                f"{path}: made with another {what} "
-                f"({_difference(facts[key], description[key])}); "
-                "--resume without recipe and settings takes those of the run; --init starts anew "
-                "from its weights"
-            )
-    return tensors, facts["state"]
-
-
-def _difference(old: Any, new: Any, place: tuple[str, ...] = ()) -> str:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return f"{'.'.join(place)} {old} became {new}".strip()
-    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return ", ".join(_difference(old.get(key), new.get(key), (*place, key)) for key in changed)

@@ -27,12 +27,17 @@ def build(parameters: Iterable[nn.Parameter], rate: float, recipe: Optimisation)
 
 
 def factor(step: int, steps: int, recipe: Optimisation) -> float:
-    """What the rate is multiplied with at ``step`` of ``steps``: linear warm-up, then a cosine."""
+    """What the rate is multiplied with at ``step`` of ``steps``: a linear warm-up, then a cosine.
+
+    Or nothing, or a tenth for every one of the recipe's drops that is past.
+    """
     warmup = max(1, round(recipe.warmup * steps))
     if step < warmup:
         return (step + 1) / warmup
     if recipe.schedule == "constant":
         return 1.0
+    if recipe.schedule == "drops":
+        return math.prod(0.1 for share in recipe.drops if step >= share * steps)
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 

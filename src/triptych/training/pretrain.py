@@ -33,10 +33,11 @@ from triptych.state.training_state import (
     new_heads,
     new_projections,
 )
-from triptych.training import augmentation, optimizer, published
-from triptych.training.loop import Loop, resume_state
+from triptych.training import augmentation, memory, optimizer, published
+from triptych.training.loop import Loop
 from triptych.training.recipe import Recipe
 from triptych.training.refresh import refuse_few
+from triptych.training.resume import resume_state
 
 CALIBRATION_CLIPS = 1024
 
@@ -71,12 +72,14 @@ def pretrain(
     """Train ``recipe`` on ``manifest`` and leave the run in ``out``.
 
     ``resume`` goes on with the run in ``out`` and refuses a changed recipe or collection; ``init``
-    starts anew from the encoder weights of a checkpoint. With both, a run that was killed before
+    starts anew from the encoder weights of a checkpoint, or of a run's folder, and in a method with
+    memory banks from its banks too. With both, a run that was killed before
     it saved anything begins from ``init`` again. ``deadline`` is on the monotonic clock.
     ``method`` replaces the recipe's; with ``given`` its labels come from outside and stay. A
     checkpoint is saved after every epoch and, within one, every ``save_every`` seconds.
     """
     method = method or declare(recipe.method, recipe.modalities)
+    memory.refuse(method, recipe)
     _check(manifest, method, None if given else recipe.clustering.k)
     with alone(out):
         loop = _begin(manifest, recipe, out, source, method, resume, init, workers)
@@ -100,12 +103,15 @@ def _begin(
         raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
     fabric = make_fabric(recipe)
     encoders = make_encoders(recipe, manifest)
+    prior = memory.read_prior(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
+    description["prior"] = memory.digest(prior)
     state = new_state(encoders, method, recipe, fabric, len(manifest))
     loader, frozen_loader = (
         ClipLoader(manifest, source, inputs_of(encoders, names), workers)
         for names in (set(encoders) - set(recipe.frozen), recipe.frozen)
     )
+    state.memory = memory.new_banks(manifest, method, recipe, loader, fabric.device)
     for pattern in (".tmp*", ".*.part"):  # half a checkpoint of a run that was killed
         for stray in last.parent.glob(pattern):
             stray.unlink()
@@ -127,7 +133,7 @@ def _begin(
     augmentation.install(learning, recipe.augmentation)
     return Loop(
         manifest, recipe, method, state, loader, fabric, out, description,
-        frozen_loader=frozen_loader,
+        frozen_loader=frozen_loader, prior=prior,
     )  # fmt: skip
 
 
@@ -214,7 +220,11 @@ def describe(
     return {
         "recipe": recipe.model_dump(mode="json"),
         "method": method.name,
-        "clusters": {cluster.name: list(cluster.of) for cluster in method.clusters},
+        "clusters": {
+            name: list(cluster.of)
+            for cluster in method.clusters
+            for name in cluster.runs(recipe.aggregation.clusterings)
+        },
         "teaches": [
             {"cluster": edge.cluster, "students": list(edge.students)} for edge in method.teaches
         ],
@@ -246,10 +256,9 @@ def new_state(
     modules = nn.ModuleDict(encoders).to(fabric.device)
     for name in recipe.frozen:
         modules[name].eval().requires_grad_(False)
-    widths = {name: encoder.dim for name, encoder in encoders.items()} if method.projection else {}
-    projections = new_projections(widths, method.projection, derive(recipe.seed, "projections")).to(
-        fabric.device
-    )
+    width = recipe.bank.width if method.bank else method.projection
+    dims = {name: encoder.dim for name, encoder in encoders.items()} if width else {}
+    projections = new_projections(dims, width, derive(recipe.seed, "projections")).to(fabric.device)
     banks = {}
     if recipe.clustering.features == "trained":
         banks = {
@@ -288,6 +297,7 @@ def _take_over(
 
 
 def _start_from(state: TrainingState, path: Path) -> None:
+    path = checkpoint.of_run(path) if path.is_dir() else path
     tensors, _ = checkpoint.load(path)
     wanted = state.encoders.state_dict()
     found = checkpoint.part(tensors, "encoders")
@@ -300,3 +310,4 @@ def _start_from(state: TrainingState, path: Path) -> None:
             f"tensors differ, first {wrong[0]}); name the same encoders, modalities and vocabulary"
         )
     state.encoders.load_state_dict({name: found[name] for name in wanted})
+    memory.take_over(state, tensors, path)

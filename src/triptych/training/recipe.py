@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, Segments, VideoInput
+from triptych.encoders.encoder import AudioInput, Background, Crop, Segments, VideoInput
 
 Modality = Literal["video", "audio", "text"]
 
@@ -63,6 +63,11 @@ class Clip(Config):
         description="height and width to which frames are squashed before the crop of size; "
         "null: a square an eighth larger than size",
     )
+    crop: Crop = Field(
+        "exact",
+        description="exact: a square of size pixels is cut out of a frame; scaled: the largest "
+        "square, or in training one of augmentation.crops of it, is scaled to size",
+    )
     background: Background = Field(
         "keep", description="subtract: pictures less the clip's mean frame, only what moves is left"
     )
@@ -97,6 +102,7 @@ class Clip(Config):
             self.segments,
             self.segments_as,
             self.resize,
+            self.crop,
         )
 
     def audio_input(self) -> AudioInput:
@@ -139,6 +145,56 @@ class Contrastive(Config):
     unit: bool = Field(True, description="compare at unit length, where no distance exceeds 4")
 
 
+class Bank(Config):
+    """The memory bank of IR and LA: a unit vector for every clip, and how clips are told apart."""
+
+    width: int = Field(
+        128, ge=2, le=4096, description="numbers of a vector; a linear layer makes them"
+    )
+    momentum: float = Field(
+        0.5, ge=0, lt=1, description="share of the old vector in the new one, after every step"
+    )
+    temperature: float = Field(0.07, gt=0, description="what cosines are divided by")
+    noise: int | None = Field(
+        4096,
+        ge=1,
+        description="of IR: clips drawn against each one; null, or where the bank holds no more: "
+        "all of the bank, and the sum over it exactly",
+    )
+    normaliser: Literal["estimated", "scaled"] | Annotated[float, Field(gt=0)] = Field(
+        "estimated",
+        description="of IR with noise, the sum Z over the bank: estimated once, at the first step; "
+        "scaled: ImageNet's per clip, as LocalAggregation's; or a number, such as the 2876934.2 "
+        "that Tokmakov et al. left as it was",
+    )
+
+
+class Aggregation(Config):
+    """Local aggregation: who is a neighbour of a clip. K is ``clustering.k``."""
+
+    neighbours: int = Field(
+        4096, ge=2, description="B_i, the clips that are nearest in the bank; at most all"
+    )
+    clusterings: int = Field(3, ge=1, le=64, description="m, runs of k-means that are united")
+
+
+class Prior(Config):
+    """Descriptors from outside that say who is a close neighbour in LA, such as IDT's."""
+
+    file: Path | None = Field(
+        None, description="Parquet with a vector for each path; see docs/descriptors.md"
+    )
+    column: str = Field("vector", description="the column of the vectors")
+    space: Literal["prior", "joint"] = Field(
+        "prior",
+        description="prior: clusters of the descriptors alone, made once; joint: of bank and "
+        "descriptors side by side, made anew as the recipe says",
+    )
+    weight: float = Field(
+        1.0, gt=0, description="of the descriptors in the joint space, where the bank's is 1"
+    )
+
+
 class Augmentation(Config):
     """What training changes at random, beside window, crop and mirror image; 0: nothing."""
 
@@ -147,6 +203,15 @@ class Augmentation(Config):
     mask_frames: float = Field(0.2, ge=0, le=1, description="widest mask, share of the time")
     brightness: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
     contrast: float = Field(0.2, ge=0, lt=1, description="of pictures, share either way")
+    saturation: float = Field(0.0, ge=0, lt=1, description="of pictures, share either way")
+    hue: float = Field(0.0, ge=0, le=0.5, description="of pictures, share of a turn either way")
+    grey: float = Field(0.0, ge=0, le=1, description="share of clips that lose their colours")
+    crops: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1.0,),
+        min_length=1,
+        description="with clip.crop=scaled, one at random: side of the crop as a share of the "
+        "frame's shorter side; 1,.84,.71,.59,.5 in Hara et al. (2018)",
+    )
 
 
 NO_AUGMENTATION = Augmentation(gain=0, mask_bands=0, mask_frames=0, brightness=0, contrast=0)
@@ -162,8 +227,13 @@ class Optimisation(Config):
     )
     weight_decay: float = Field(0.05, ge=0, description="of weights, not of biases and norms")
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    schedule: Literal["cosine", "constant"] = Field(
+    schedule: Literal["cosine", "constant", "drops"] = Field(
         "cosine", description="of the encoders' rate after the warm-up"
+    )
+    drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.8, 0.95),
+        description="of schedule=drops: shares of all steps after which the rate is a tenth of "
+        "what it was; epochs 160 and 190 of 200 in Tokmakov et al.",
     )
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of pseudo-labels")
@@ -183,13 +253,16 @@ class Recipe(Config):
     augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
     contrast: Contrastive = Contrastive()
+    bank: Bank = Bank()
+    aggregation: Aggregation = Aggregation()
+    prior: Prior = Prior()
     frozen: tuple[Modality, ...] = Field(
         (), description="encoders that stay as they are; their features are extracted once"
     )
     balance: Literal["teacher", "own", "none"] = Field(
         "teacher",
         description="draws are uniform over the clusters that teach, over the student's own, or "
-        "over clips, as in DeepCluster's release",
+        "over clips, as in DeepCluster's release; over clips in IR and LA, where no clusters teach",
     )
     epochs: int = Field(20, ge=1, description="of as many draws as there are clips")
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
@@ -223,6 +296,15 @@ class Recipe(Config):
             raise ValueError(f"frozen names {', '.join(sorted(beyond))}, which is no modality here")
         if self.frozen and set(self.frozen) == set(self.modalities):
             raise ValueError("frozen names every modality, so nothing would learn")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_are_scaled(self) -> Recipe:
+        if self.augmentation.crops != (1.0,) and self.clip.crop != "scaled":
+            raise ValueError(
+                "augmentation.crops are shares of a frame that are scaled to clip.size; set "
+                "clip.crop=scaled, or leave them out"
+            )
         return self
 
     @model_validator(mode="after")

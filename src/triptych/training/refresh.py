@@ -44,7 +44,7 @@ def cluster_features(
                 values, present, recipe, place
             )
         except UserError as error:
-            raise _explained(error, method, cluster) from None
+            raise explained(error, method, cluster) from None
     return assignments, inertia
 
 
@@ -56,12 +56,13 @@ def refuse_few(method: Method, has: Mapping[str, npt.NDArray[np.bool_]], k: int)
     for cluster in method.clusters:
         count = int(np.logical_and.reduce([has[name] for name in cluster.of]).sum())
         try:
-            _refuse_few(count, k)
+            refuse_too_few(count, k)
         except UserError as error:
-            raise _explained(error, method, cluster) from None
+            raise explained(error, method, cluster) from None
 
 
-def _refuse_few(count: int, k: int) -> None:
+def refuse_too_few(count: int, k: int) -> None:
+    """Raise UserError where ``count`` clips cannot be cut into ``k`` clusters."""
     if count < k:
         most = max(2, count // CLIPS_A_COMPONENT)
         advice = f"set it to {count} at most, or to {most} for clusters of eight clips and more"
@@ -70,7 +71,7 @@ def _refuse_few(count: int, k: int) -> None:
         raise UserError(f"{count} clips have it, but clustering.k={k}; {advice}")
 
 
-def _explained(error: UserError, method: Method, cluster: Cluster) -> UserError:
+def explained(error: UserError, method: Method, cluster: Cluster) -> UserError:
     """What is wrong with a clustering, and what else can be done about it."""
     without = ""
     if len(cluster.of) > 1:
@@ -115,12 +116,9 @@ def _cluster(
     seed: int,
 ) -> tuple[Assignment, float]:
     used = values if present.all() else values[present]  # no second copy of a large collection
-    _refuse_few(len(used), recipe.k)
+    refuse_too_few(len(used), recipe.k)
     if recipe.whiten:
-        # Whitened in nearly as many directions as there are clips, all clips are equally far from
-        # each other, and clusters are chance.
-        most = max(2, len(used) // CLIPS_A_COMPONENT)
-        whitening = Whitening.fit(used, min(recipe.components or most, most), recipe.l2)
+        whitening = fit_whitening(used, recipe)
     else:
         whitening = Whitening.none(used.shape[1], recipe.l2)
     found = kmeans(
@@ -135,6 +133,16 @@ def _cluster(
     assignment = Assignment(labels, found.centroids, whitening)
     assignment.check(present)
     return assignment, found.inertia / len(used)
+
+
+def fit_whitening(used: npt.NDArray[np.float32], recipe: Clustering) -> Whitening:
+    """Fitted to ``used`` (clips, dim), in as many directions as so many clips can bear.
+
+    Whitened in nearly as many directions as there are clips, all clips are equally far from each
+    other, and clusters are chance.
+    """
+    most = max(2, len(used) // CLIPS_A_COMPONENT)
+    return Whitening.fit(used, min(recipe.components or most, most), recipe.l2)
 
 
 def install(
@@ -154,7 +162,7 @@ def install(
     state.held_back = []
     for bank in state.banks.values():
         bank.clear()
-    if method.heads == "keep" and len(state.heads):
+    if not method.teaches or (method.heads == "keep" and len(state.heads)):
         return
     shapes = {
         edge.head: (

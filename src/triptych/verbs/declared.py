@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from triptych.methods.method import Cluster, Method
 
 
 def methods() -> dict[str, Any]:
@@ -23,24 +26,34 @@ def methods() -> dict[str, Any]:
                 {
                     "method": name,
                     "modalities": ", ".join(modalities),
-                    "clusters": "; ".join(
-                        "+".join(f"fc({name})" if item.projected else name for name in item.of)
-                        for item in method.clusters
-                    ),
-                    "teacher → student": ", ".join(
-                        f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches
-                    ),
-                    "terms": ", ".join(
-                        ["pseudo-label"]
-                        + [
-                            f"triplet {c.term}, other cluster of {c.apart}"
-                            for c in method.contrasts
-                        ]
-                    ),
+                    "clusters": "; ".join(map(_clustered, method.clusters)) or "none",
+                    "teacher → student": ", ".join(_edges(method)),
+                    "terms": ", ".join(_terms(method)),
                     "heads": method.heads,
                 }
             )
     return {"methods": rows}
+
+
+def _clustered(cluster: Cluster) -> str:
+    """What is clustered: features, their projections, or several times a memory bank."""
+    if cluster.over == "bank":
+        return f"bank({'+'.join(cluster.of)}), several times"
+    return "+".join(f"fc({name})" if cluster.projected else name for name in cluster.of)
+
+
+def _edges(method: Method) -> list[str]:
+    if method.bank:
+        teacher = "close neighbours" if method.clusters else "each clip itself"
+        return [f"{teacher}→{name}" for name in method.modalities]
+    return [f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches]
+
+
+def _terms(method: Method) -> list[str]:
+    if method.bank:
+        return ["local aggregation" if method.clusters else "instance"]
+    apart = [f"triplet {one.term}, other cluster of {one.apart}" for one in method.contrasts]
+    return ["pseudo-label", *apart]
 
 
 def recipes(

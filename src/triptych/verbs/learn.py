@@ -27,7 +27,10 @@ def pretrain(
     cache: Cache = None,
     root: Root = None,
     resume: Annotated[bool, typer.Option(help="go on with the run in --out")] = False,
-    init: Annotated[Path | None, typer.Option(help="begin from these weights")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="begin from these weights, with IR and LA also from the memory bank"),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="stop by then")] = None,
     workers: Workers = None,
 ) -> dict[str, Any]:

@@ -55,6 +55,12 @@ def test_a_recipe_s_own_keys_win_over_those_of_all() -> None:
     assert rows["xdc"].recipe.method == "xdc"
 
 
+def test_a_prior_is_no_part_of_training_with_labels() -> None:
+    rows = plan(["la:prior.file=idt.parquet"], [], vector="vector_video", supervised=True)
+    (taught,) = [row for row in rows if row.kind == "supervised"]
+    assert taught.recipe.prior.file is None
+
+
 def test_untrained_encoders_are_a_row_wherever_they_differ() -> None:
     rows = by_name(["sdc", "xdc"], ["clip.background=keep,subtract", "clustering.k=4,8"])
     random = [row for row in rows.values() if row.kind == "random"]

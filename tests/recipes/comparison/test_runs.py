@@ -112,6 +112,20 @@ def test_another_file_of_weights_under_the_same_name_is_another_run(
     run.refuse_another()
 
 
+def test_another_prior_under_the_same_name_is_another_run(small: Small, tmp_path: Path) -> None:
+    file = tmp_path / "idt.parquet"
+    file.write_bytes(b"one")
+    recipe = config.override(SHORT, ["method=la", f"prior.file={file}"])
+    run = a_run(small, tmp_path, recipe)
+    run.record.write_text(json.dumps(run.identity()))
+    run.refuse_another()
+    file.write_bytes(b"two")
+    with pytest.raises(UserError, match=r"the file of prior.file became another"):
+        run.refuse_another()
+    file.unlink()
+    run.refuse_another()
+
+
 def test_labels_teach_and_a_second_start_goes_on(small: Small, tmp_path: Path) -> None:
     labels = np.array(
         ["odd" if path[-5] in "135" else "even" for path in small.manifest.column("path")], object

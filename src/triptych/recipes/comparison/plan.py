@@ -16,8 +16,8 @@ from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 from triptych.methods.method import declare, names
 from triptych.recipes import named
-from triptych.training import published
-from triptych.training.recipe import Recipe, Weights
+from triptych.training import memory, published
+from triptych.training.recipe import Prior, Recipe, Weights
 
 Point = Mapping[str, str]  # axis -> value, as written
 
@@ -224,10 +224,11 @@ def _at(given: Given, point: Point, vector: str) -> Row:
 def _check(row: Row, vector: str) -> None:
     recipe = row.recipe
     try:
-        declare(recipe.method, recipe.modalities)
+        method = declare(recipe.method, recipe.modalities)
         for name in recipe.modalities:
             check_name(getattr(recipe.encoders, name), name)
         published.named(recipe)
+        memory.refuse(method, recipe)
     except UserError as error:
         raise UsageError(f"{row.name}: {error}") from None
     wanted = modality(vector)
@@ -258,7 +259,7 @@ def _supervised(first: Sequence[tuple[Point, Row]], vector: str) -> list[Row]:
         weights = Weights(**{name: getattr(row.recipe.weights, name) for name in modalities})
         changed = {"method": "supervised", "modalities": modalities, "frozen": ()}
         recipe = row.recipe.model_copy(
-            update={**changed, "weights": weights, "refresh_on": "epochs"}
+            update={**changed, "weights": weights, "refresh_on": "epochs", "prior": Prior()}
         )
         taught = Row(name, "supervised", "supervised", recipe, values, random=row.random)
         rows.setdefault(name, taught)

@@ -27,7 +27,7 @@ from triptych.manifest.schema import Manifest
 from triptych.recipes.comparison.clips import Rows, chosen
 from triptych.recipes.comparison.plan import Row, value_of
 from triptych.state import checkpoint
-from triptych.training import published
+from triptych.training import memory, published
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
@@ -73,6 +73,7 @@ class Run:
             "manifest": self.clips.digest,
             "labels": labels,
             "published": published.hashes(self.recipe),
+            "prior": memory.hash_of_prior(self.recipe),
         }
 
     def refuse_another(self) -> None:
@@ -94,6 +95,8 @@ class Run:
             for key in ("clips", "manifest", "labels")
             if found.get(key) != wanted[key]
         ]
+        if wanted["prior"] not in (None, found.get("prior")):
+            changed.append("the file of prior.file became another")
         read = found.get("published", {})
         changed += [
             f"the file of weights.{name} became another"
