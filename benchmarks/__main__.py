@@ -8,6 +8,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-for name in ("kmeans", "neighbours", "training", "round", "manifest_growth", "fisher"):
+NAMES = ("kmeans", "neighbours", "training", "round", "manifest_growth", "fisher", "trajectories")
+for name in NAMES:
     sys.argv = [name]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -30,7 +30,7 @@ from triptych.clustering.whiten import unit
 from triptych.descriptors.mixture import Doubles, Mixture
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.pca import Projection
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.descriptors.sketch import CountSketch
 
 COLUMNS, AXES, COMPONENTS, SKETCH = 426, 145, 256, 2000

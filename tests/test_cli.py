@@ -16,7 +16,10 @@ from triptych.methods.method import names
 from triptych.verbs import MODULES, verb
 
 Fails = Callable[..., str]
-HEAVY = ("torch", "numpy", "av", "pyarrow", "sklearn", "scipy", "faiss", "pydantic", "matplotlib")
+HEAVY = (
+    *("torch", "numpy", "av", "pyarrow", "sklearn", "scipy", "faiss", "pydantic", "matplotlib"),
+    *("cv2", "numba"),
+)
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:

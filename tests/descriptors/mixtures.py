@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 
 from triptych.descriptors.mixture import Doubles, Mixture
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 
 
 def some(seed: int = 0, components: int = 3, width: int = 4) -> Mixture:

@@ -8,7 +8,7 @@ from tests.descriptors.mixtures import rows, some
 from triptych.clustering.kmeans import kmeans
 from triptych.descriptors.em import DYING, Fit, fit
 from triptych.descriptors.mixture import Mixture
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.errors import UserError
 
 

@@ -6,7 +6,7 @@ from scipy.stats import norm
 from tests.descriptors.mixtures import rows, scikit, some
 from triptych.descriptors.fisher import Form, fisher_vector, gradient
 from triptych.descriptors.mixture import Doubles, Mixture, Moments
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 
 
 def moments(mixture: Mixture, x: Floats) -> Moments:

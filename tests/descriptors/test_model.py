@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from tests.descriptors.mixtures import rows, scikit, some
 from triptych.config import override
 from triptych.descriptors.model import KIND, FisherModel, FisherSettings
-from triptych.descriptors.rows import Block, Floats
+from triptych.descriptors.sample import Block, Floats
 from triptych.errors import UsageError, UserError
 from triptych.state import checkpoint, tensor_file
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from triptych.descriptors.pca import Projection
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.errors import UserError
 
 

@@ -1,101 +1,93 @@
-from itertools import pairwise
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from triptych.descriptors.rows import Reservoir, chosen, usable
+from triptych.descriptors.decimal import lines
+from triptych.descriptors.pyramid import Floats
+from triptych.descriptors.rows import DECIMALS, FACTS, read_facts, read_rows, write_rows
 from triptych.errors import UserError
 
 
-def numbered(count: int, dtype: str = "f4") -> np.ndarray:
-    return np.arange(count, dtype=dtype)[:, None] / [1, 2]
+def frames_of(count: int, frames: int = 20) -> list[Floats]:
+    """So many rows that end in some of the frames, as ``Trajectories`` gives them."""
+    random = np.random.default_rng(0)
+    blocks = []
+    for frame, rows in enumerate(np.array_split(np.arange(count), frames)):
+        block = random.uniform(-1, 1, (len(rows), 436)).astype(np.float32)
+        block[:, 0], block[:, 9] = frame, frame - 7.5
+        blocks.append(block)
+    return blocks
 
 
-def drawn(count: int, size: int, seed: int, cuts: list[int], path: str = "a.mp4") -> list[int]:
-    reservoir = Reservoir(size, 2, seed, path)
-    rows = numbered(count)
-    for start, end in pairwise([0, *sorted(cuts), count]):
-        reservoir.add(rows[start:end])
-    return [int(row) for row in reservoir.rows()[:, 0]]
+@pytest.mark.parametrize("name", ["a.parquet", "a.txt", "a.txt.gz"])
+@pytest.mark.parametrize("count", [0, 9, 5000])
+def test_what_is_written_can_be_read(tmp_path: Path, name: str, count: int) -> None:
+    blocks = frames_of(count)
+    path = tmp_path / name
+    format = "parquet" if name == "a.parquet" else "idt"
+    assert write_rows(path, iter(blocks), format, {"keypoints": "sift"}) == (count, 20)  # type: ignore[arg-type]
+    found = [*read_rows(path), np.empty((0, 436), np.float32)]
+    assert max(map(len, found)) <= 4096 or format == "idt"
+    rows, wanted = np.concatenate(found), np.concatenate(blocks)
+    assert rows.dtype == np.float32
+    assert len(rows) == count
+    np.testing.assert_array_equal(rows[:, 0], wanted[:, 0])
+    np.testing.assert_allclose(rows[:, 9], np.clip(wanted[:, 9] / 20, 0, 0.999), atol=1e-6)
+    np.testing.assert_allclose(rows[:, 1:9], wanted[:, 1:9], atol=1e-6)
+    np.testing.assert_allclose(rows[:, 10:], wanted[:, 10:], atol=3e-4)  # half precision
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_rows_that_are_not_finite_or_too_long_are_dropped_and_counted() -> None:
-    bad = [np.nan, np.inf, -np.inf, 2e6, 1e38]
-    rows = np.array([[value, 0.5] for value in (0.25, *bad, -1)], np.float32)
-    kept, dropped = usable(rows, 2)
-    assert kept.tolist() == [[0.25, 0.5], [-1, 0.5]]
-    assert dropped == len(bad)
+def test_the_table_says_what_it_is_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_rows(path, iter(frames_of(30)), "parquet", {"keypoints": "none"})
+    schema = pq.read_schema(path)
+    assert schema.names[:3] == ["frame", "mean_x", "mean_y"]
+    assert schema.names[-5:] == ["trajectory", "hog", "hof", "mbhx", "mbhy"]
+    assert schema.field("hof").type.list_size == 108
+    assert schema.field("hof").type.value_type == pa.float16()
+    assert json.loads(schema.metadata[FACTS]) == {"keypoints": "none", "frames": 20}
+    assert read_facts(path) == {"keypoints": "none", "frames": 20}
+    assert read_facts(tmp_path / "gone.parquet") is None
+    (tmp_path / "text").write_text("no table")
+    assert read_facts(tmp_path / "text") is None
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
-def test_every_width_of_float_becomes_float32(dtype: str) -> None:
-    kept, dropped = usable(np.array([[0.5, 1], [np.nan, 1], [2, np.inf]], dtype), 2)
-    assert kept.dtype == np.float32
-    assert kept.tolist() == [[0.5, 1]]
-    assert dropped == 2
-
-
-@pytest.mark.parametrize("rows", [np.ones((3, 5)), np.ones(4), np.ones((0, 3))])
-def test_rows_of_another_width_are_refused(rows: np.ndarray) -> None:
-    with pytest.raises(UserError, match="where 4 are wanted; describe"):
-        usable(rows, 4)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    count=st.integers(0, 60),
-    size=st.integers(1, 40),
-    seed=st.integers(0, 9),
-    cuts=st.lists(st.integers(0, 60), max_size=5),
-)
-def test_a_sample_does_not_depend_on_the_blocks(
-    count: int, size: int, seed: int, cuts: list[int]
+def test_the_original_s_file_is_read_and_written_byte_for_byte(
+    data: Path, reference: Floats
 ) -> None:
-    whole = drawn(count, size, seed, [])
-    assert whole == drawn(count, size, seed, [min(cut, count) for cut in cuts])
-    assert whole == sorted(set(whole))
-    assert len(whole) == min(count, size)
+    path = data / "idt_reference" / "person01_boxing_d1.gz"
+    rows = np.concatenate(list(read_rows(path)))
+    np.testing.assert_array_equal(rows, reference)
+    with gzip.open(path) as file:
+        assert lines(rows, DECIMALS) == file.read()
 
 
-def test_every_row_is_drawn_equally_often() -> None:
-    count, size, seeds = 20, 6, 3000
-    times = np.zeros(count)
-    for seed in range(seeds):
-        times[drawn(count, size, seed, [7])] += 1
-    share = size / count
-    spread = np.sqrt(share * (1 - share) / seeds)
-    assert np.abs(times / seeds - share).max() < 4 * spread
+def test_what_stops_halfway_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[Floats]:
+        yield frames_of(100)[3]
+        raise UserError("a.mp4: the film tears")
+
+    for name, format in (("a.parquet", "parquet"), ("a.txt.gz", "idt")):
+        with pytest.raises(UserError, match="tears"):
+            write_rows(tmp_path / name, broken(), format, {})  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sample_goes_by_seed_and_path_and_keeps_half_precision() -> None:
-    assert drawn(50, 5, 0, []) != drawn(50, 5, 1, [])
-    assert drawn(50, 5, 0, []) != drawn(50, 5, 0, [], "b.mp4")
-    reservoir = Reservoir(3, 2, 0, "a.mp4")
-    reservoir.add(np.empty((0, 2), np.float32))
-    for _ in range(3):
-        reservoir.add(numbered(4, "f2").astype("f2"))
-    assert reservoir.rows().dtype == np.float16
-    assert Reservoir(3, 2, 0, "a.mp4").rows().shape == (0, 2)
-
-
-def test_rows_that_cannot_be_used_are_never_drawn() -> None:
-    rows = numbered(30)
-    rows[::3] = np.nan
-    reservoir = Reservoir(20, 2, 0, "a.mp4")
-    reservoir.add(rows)
-    assert reservoir.dropped == 10
-    assert reservoir.rows()[:, 0].tolist() == [row for row in range(30) if row % 3]
-
-
-def test_videos_are_chosen_by_seed_and_not_by_their_order() -> None:
-    paths = [f"{i}.mp4" for i in range(40)]
-    found = chosen(paths, 10, 0)
-    assert found == chosen([*reversed(paths), "3.mp4"], 10, 0)
-    assert found == sorted(found)
-    assert len(set(found)) == 10
-    assert found != chosen(paths, 10, 1)
-    assert chosen(paths, 100, 0) == sorted(paths)
-    # One video more replaces at most one of those that were drawn.
-    assert len(set(found) & set(chosen([*paths, "new.mp4"], 10, 0))) >= 9
+@pytest.mark.parametrize(
+    "content", [b"PAR1 but no table", b"1\t2\t3\n", b"words\n", b"\x1f\x8b bad"]
+)
+def test_what_is_neither_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / ("a.gz" if content.startswith(b"\x1f") else "a")
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as trajectories") as error:
+        list(read_rows(path))
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match=r"gone: cannot be read as trajectories"):
+        list(read_rows(tmp_path / "gone"))

@@ -20,10 +20,9 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
-from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from triptych.clips.media import DecodeError, Media, reason
+from triptych.clips.media import DecodeError, Media, pictures, reason
 
 __all__ = ["DecodeError", "Frames", "Media", "VideoReader"]
 
@@ -130,14 +129,8 @@ class VideoReader:
             yield shown[1], stale
 
     def _bind(self) -> None:
-        pictures = [s for s in self.media.container.streams.video if not _is_cover(s)]
-        if not pictures:
-            raise DecodeError(f"{self.media.path}: has no video")
-        self._stream = pictures[0]
+        self._stream = pictures(self.media)
         self._codec = self._stream.codec_context
-        if not self._codec.is_open:  # a second reader of the same media finds it open
-            self._codec.thread_type = "NONE"
-            self._codec.thread_count = 1
         self._tick = float(self._stream.time_base)
 
     def _start(self, ticks: list[int]) -> _Run:
@@ -327,8 +320,3 @@ def _is_shown(packet: Any) -> bool:
 
 def _rotation(frame: Any) -> int:
     return int(getattr(frame, "rotation", 0))
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether a video stream is a still picture beside music."""
-    return bool(stream.disposition & Disposition.attached_pic)

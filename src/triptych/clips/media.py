@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Disposition
 
 from triptych.errors import UserError
 
@@ -76,6 +77,25 @@ class Media:
         except (av.FFmpegError, OverflowError):
             return False
         return True
+
+
+def pictures(media: Media) -> Any:
+    """The first video stream that is no still picture beside music, decoded by one thread.
+
+    Raises DecodeError where there is none.
+    """
+    streams = [
+        stream
+        for stream in media.container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        raise DecodeError(f"{media.path}: has no video")
+    codec = streams[0].codec_context
+    if not codec.is_open:  # a second reader of the same media finds it open
+        codec.thread_type = "NONE"
+        codec.thread_count = 1
+    return streams[0]
 
 
 def reason(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""Videos to fixed descriptors, which nothing has learned from labels."""
+"""What a clip is by hand-made rules: dense trajectories and what is made of them."""

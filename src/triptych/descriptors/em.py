@@ -13,7 +13,7 @@ import torch
 
 from triptych.clustering.kmeans import kmeans
 from triptych.descriptors.mixture import ROWS, Doubles, Mixture, Moments
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.errors import UserError
 
 DYING = 0.01  # of an even share of the rows: a component with less is given half of another's

@@ -8,7 +8,7 @@ import numpy as np
 
 from triptych.clustering.whiten import unit
 from triptych.descriptors.mixture import Doubles, Mixture, Moments
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 
 Form = Literal["paper", "released"]
 

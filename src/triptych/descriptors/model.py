@@ -19,7 +19,7 @@ from triptych.descriptors import em
 from triptych.descriptors.fisher import Form, fisher_vector
 from triptych.descriptors.mixture import ROWS, Mixture, Moments
 from triptych.descriptors.pca import Projection
-from triptych.descriptors.rows import Block, Floats, usable
+from triptych.descriptors.sample import Block, Floats, usable
 from triptych.descriptors.sketch import CountSketch
 from triptych.errors import UserError
 from triptych.state import tensor_file
@@ -87,8 +87,10 @@ class FisherModel:
         settings = settings or FisherSettings()
         rows, facts = _joined(sample)
         projection = Projection.fit(rows, settings.variance)
+        projected = _projected(projection, rows, device)
+        del rows  # the largest of what is held
         found = em.fit(
-            _projected(projection, rows, device),
+            projected,
             settings.components,
             seed=settings.seed,
             starts=settings.starts,
@@ -102,7 +104,7 @@ class FisherModel:
             2 * settings.components * projection.dim, settings.sketch, settings.seed
         )
         facts |= {
-            "columns": rows.shape[1],
+            "columns": len(projection.mean),
             "axes": projection.dim,
             "variance_kept": projection.kept,
             "steps": len(found.history),
@@ -205,16 +207,16 @@ def _joined(sample: Mapping[str, Block]) -> tuple[Floats, dict[str, Any]]:
             f"Fisher model: no rows in a sample of {len(sample)} videos; they may be too short or "
             "show no motion: sample others"
         )
-    parts, dropped = [], 0
+    joined = np.empty((sum(map(len, sample.values())), min(widths)), np.float32)
+    count = dropped = 0
     for path in sorted(sample):
         if len(sample[path]):
             rows, lost = usable(sample[path], min(widths))
-            parts.append(rows)
-            dropped += lost
-    facts = {"videos": len(sample), "rows": sum(map(len, parts)), "dropped": dropped}
-    if not facts["rows"]:
+            joined[count : count + len(rows)] = rows
+            count, dropped = count + len(rows), dropped + lost
+    if not count:
         raise UserError(f"Fisher model: none of the {dropped} rows of the sample is finite")
-    return np.concatenate(parts), facts
+    return joined[:count], {"videos": len(sample), "rows": count, "dropped": dropped}
 
 
 def _projected(projection: Projection, rows: Floats, device: str | torch.device) -> Floats:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triptych.clustering.whiten import moments
-from triptych.descriptors.rows import Block, Floats
+from triptych.descriptors.sample import Block, Floats
 from triptych.errors import UserError
 
 

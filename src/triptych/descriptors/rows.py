@@ -1,87 +1,145 @@
-"""Rows of local descriptors: which can be reckoned with, and a fair sample of them."""
+"""Files of trajectories: half-precision tables with a schema, and the original's text.
+
+Both hold the 436 columns of improved dense trajectories: where and how large a trajectory is (10
+numbers), its steps (30), HOG (96), HOF (108), MBHx (96) and MBHy (96).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import gzip
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 
+from triptych.atomic import whole_file
+from triptych.descriptors.choices import Format
+from triptych.descriptors.decimal import lines
+from triptych.descriptors.pyramid import Floats
+from triptych.descriptors.tracks import COLUMNS, PLACE
 from triptych.errors import UserError
-from triptych.seeds import derive
 
-Floats = NDArray[np.float32]
-Block = NDArray[np.floating[Any]]  # [n, C], a row for each trajectory; float16 upwards
+PLACES = ("mean_x", "mean_y", "std_x", "std_y", "length", "scale", "x", "y", "t")
+PARTS = {"trajectory": 30, "hog": 96, "hof": 108, "mbhx": 96, "mbhy": 96}
+DECIMALS = np.array([0] + [6] * (PLACE - 1 + PARTS["trajectory"]) + [7] * 396)
+LAST = np.float32(0.999)  # what the original lets no relative place exceed
+BLOCK = 4096  # rows
+FACTS = b"triptych.trajectories"
 
-# Descriptors of trajectories lie within [-1, 1]. Beyond this length their squares, divided by a
-# small variance, would leave float32.
-LONGEST = 1e6
+SCHEMA = pa.schema(
+    [
+        pa.field("frame", pa.int32()),
+        *(pa.field(name, pa.float32()) for name in PLACES),
+        *(pa.field(name, pa.list_(pa.float16(), size)) for name, size in PARTS.items()),
+    ]
+)
 
 
-def usable(block: Block, width: int) -> tuple[Floats, int]:
-    """The rows of ``block`` [n, width] as float32, and how many were dropped.
+def write_rows(
+    path: Path, ended: Iterable[Floats], format: Format, facts: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Write the trajectories that end in each frame, (n, 436); returns how many, and the frames.
 
-    A row with NaN, with infinity, or longer than 1e6 is dropped. Raises UserError where rows have
-    another width.
+    They wait on disk until the last frame has told how long the video is, which the tenth column
+    is relative to; memory holds one block. ``facts`` go into the table's metadata. Text is
+    compressed where ``path`` ends in ``.gz``.
     """
-    rows, kept = _judged(block, width)
-    dropped = len(block) - int(np.count_nonzero(kept))
-    return rows[kept] if dropped else rows, dropped
+    with whole_file(path) as beside, tempfile.TemporaryFile(dir=path.parent) as waiting:
+        rows = frames = 0
+        for block in ended:
+            waiting.write(np.ascontiguousarray(block, np.float32).data)
+            rows, frames = rows + len(block), frames + 1
+        waiting.seek(0)
+        if format == "parquet":
+            _write_table(beside, _relative(waiting, frames), {**facts, "frames": frames})
+        else:
+            _write_text(beside, _relative(waiting, frames), path.suffix == ".gz")
+    return rows, frames
 
 
-def chosen(paths: Iterable[str], count: int, seed: int) -> list[str]:
-    """At most ``count`` of the videos, sorted; what is drawn does not depend on their order."""
-    drawn = sorted(set(paths), key=lambda path: (derive(seed, "descriptor video", path), path))
-    return sorted(drawn[:count])
+def _relative(waiting: IO[bytes], frames: int) -> Iterator[Floats]:
+    while data := waiting.read(BLOCK * COLUMNS * 4):
+        block = np.frombuffer(data, np.float32).reshape(-1, COLUMNS).copy()
+        block[:, 9] = np.clip(block[:, 9] / np.float32(frames), 0, LAST)
+        yield block
 
 
-class Reservoir:
-    """A uniform sample, without replacement, of at most ``size`` rows of one video.
+def _write_text(path: Path, blocks: Iterable[Floats], compressed: bool) -> None:
+    with gzip.open(path, "wb", 4) if compressed else path.open("wb") as file:
+        for block in blocks:
+            file.write(lines(block, DECIMALS))
 
-    What is drawn depends on the seed, the video's path and its rows, not on how they come in
-    blocks. Rows that ``usable`` drops are never drawn.
+
+def _write_table(path: Path, blocks: Iterable[Floats], facts: Mapping[str, Any]) -> None:
+    schema = SCHEMA.with_metadata({FACTS: json.dumps(facts).encode()})
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for block in blocks:
+            columns = [pa.array(block[:, 0].astype(np.int32))]
+            columns += [pa.array(block[:, 1 + at]) for at in range(len(PLACES))]
+            first = PLACE
+            for size in PARTS.values():
+                part = block[:, first : first + size].astype(np.float16).ravel()
+                columns.append(pa.FixedSizeListArray.from_arrays(pa.array(part), size))
+                first += size
+            file.write_table(pa.table(columns, schema=schema))
+
+
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """What ``write_rows`` was told of a table, and its ``frames``; None where it is none."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return dict(json.loads(metadata[FACTS]))
+    except (OSError, pa.ArrowException, ValueError, KeyError):
+        return None
+
+
+def read_rows(path: Path) -> Iterator[Floats]:
+    """The rows of either kind of file in blocks, float32 (n, 436); the original's own files too.
+
+    Raises UserError where the file is neither.
     """
-
-    def __init__(self, size: int, width: int, seed: int, path: str) -> None:
-        self._size, self._width = size, width
-        self._random = np.random.default_rng(derive(seed, "descriptor rows", path))
-        self._keys = np.empty(0)
-        self._places = np.empty(0, np.int64)
-        self._held: Block = np.empty((0, width), np.float32)
-        self._seen = 0
-        self.dropped = 0
-
-    def add(self, block: Block) -> None:
-        """Consider the rows of ``block`` [n, width]: those of the lowest keys so far are held."""
-        _, kept = _judged(block, self._width)
-        self.dropped += len(block) - int(np.count_nonzero(kept))
-        rows = block[kept]
-        keys = np.concatenate([self._keys, self._random.random(len(rows))])
-        places = np.concatenate([self._places, self._seen + np.arange(len(rows))])
-        self._seen += len(rows)
-        lowest = np.argsort(keys, kind="stable")[: self._size]
-        before = len(self._held)
-        held = [self._held[lowest[lowest < before]], rows[lowest[lowest >= before] - before]]
-        # The first rows decide the type, so that float16 stays float16.
-        self._held = np.concatenate(held if before else held[1:])
-        lowest = np.concatenate([lowest[lowest < before], lowest[lowest >= before]])
-        self._keys, self._places = keys[lowest], places[lowest]
-
-    def rows(self) -> Block:
-        """The sample [at most size, width], in the order in which its rows came."""
-        return self._held[np.argsort(self._places)]
+    try:
+        with path.open("rb") as file:
+            table = file.read(4) == b"PAR1"
+        yield from _read_table(path) if table else _read_text(path)
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        line = str(error).splitlines()[0]
+        raise UserError(f"{path}: cannot be read as trajectories ({line})") from None
 
 
-def _judged(block: Block, width: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """The rows as float32, and which of them can be reckoned with."""
-    if block.ndim != 2 or block.shape[1] != width:
-        found = block.shape[1] if block.ndim == 2 else f"{block.ndim} axes"
-        raise UserError(
-            f"descriptor rows: {found} columns, where {width} are wanted; "
-            "describe the videos with the settings that the model was fitted with"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        rows = np.asarray(block, np.float32)
-        squares = np.einsum("nc,nc->n", rows, rows)
-    return rows, squares <= LONGEST**2  # false for NaN
+def _read_table(path: Path) -> Iterator[Floats]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BLOCK, columns=SCHEMA.names):
+            block = np.empty((len(batch), COLUMNS), np.float32)
+            for at, name in enumerate(("frame", *PLACES)):
+                block[:, at] = batch.column(name).to_numpy(zero_copy_only=False)
+            first = PLACE
+            for name, size in PARTS.items():
+                part = batch.column(name).flatten().to_numpy(zero_copy_only=False)
+                block[:, first : first + size] = part.reshape(-1, size)
+                first += size
+            yield block
+
+
+def _read_text(path: Path) -> Iterator[Floats]:
+    with pa.input_stream(str(path)) as file:  # takes .gz too
+        if not file.read(1):
+            return
+    names = [str(at) for at in range(COLUMNS + 1)]  # a tab ends each line, so a column more
+    reader = pyarrow.csv.open_csv(
+        pa.input_stream(str(path)),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter="\t"),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names[:-1], pa.float32()), include_columns=names[:-1]
+        ),
+    )
+    with reader:
+        for batch in reader:
+            yield np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns], 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.seeds import derive
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from triptych.atomic import write_table
-from triptych.descriptors.rows import Floats
+from triptych.descriptors.sample import Floats
 from triptych.errors import UserError
 
 INFO = b"triptych.descriptors"

@@ -23,6 +23,8 @@ KINDS = (
     "silent",  # a sound stream of digital silence
     "no-video",  # sound only
     "variable-rate",  # frames are not evenly spaced
+    "size",  # its pictures are too small, or too large, for what should describe them
+    "boxes",  # the boxes of people in it cannot be used
     "captions",  # something about its captions: encoding, reversed or overlapping times
 )
 

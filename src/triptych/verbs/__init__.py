@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 MODULES = {
     "doctor": "read",
     "scan": "read",
+    "trajectories": "describe",
+    "describe": "describe",
     "pretrain": "learn",
     "embed": "learn",
     "cluster": "learn",

@@ -1,0 +1,71 @@
+"""The trajectories of a video file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from triptych.descriptors.choices import Format, Keypoints
+from triptych.descriptors.frames import expected_frames, grey_frames
+from triptych.descriptors.people import Boxes, BoxesError, read_boxes
+from triptych.descriptors.pyramid import Floats, SizeError
+from triptych.descriptors.rows import write_rows
+from triptych.descriptors.trajectories import Trajectories
+from triptych.errors import UsageError
+from triptych.progress import say, track
+
+MOST = 0.95  # of the frames that a header promises; where fewer decode, it is said
+
+
+def trajectories(
+    path: Path, *, keypoints: Keypoints = "sift", people: Boxes | None = None
+) -> Iterator[Floats]:
+    """The trajectories that end in each frame of a video, (n, 436) by frame.
+
+    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes, SizeError
+    where the pictures are too small, and BoxesError where ``people`` has boxes in frames that the
+    video has not.
+    """
+    cv2.setNumThreads(1)  # more bring nothing on pictures of this size, and take others' cores
+    tracker: Trajectories | None = None
+    for number, grey in enumerate(grey_frames(path)):
+        if tracker is None:
+            try:
+                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints)
+            except SizeError as error:
+                raise SizeError(f"{path}: {error}") from None
+        yield tracker.take(grey, (people or {}).get(number, ()))
+    beyond = [frame for frame in people or {} if tracker and frame >= tracker.frames]
+    if tracker and beyond:
+        raise BoxesError(
+            f"{path}: has {tracker.frames} frames, and there are boxes for frame {min(beyond)}; "
+            "are they of another video, or counted from 1?"
+        )
+
+
+def extract(
+    video: Path,
+    out: Path,
+    *,
+    format: Format = "parquet",
+    keypoints: Keypoints = "sift",
+    boxes: Path | None = None,
+) -> tuple[int, int]:
+    """Write the trajectories of ``video`` to ``out``, whole or not at all.
+
+    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes.
+    """
+    for file in (video, boxes):
+        if file is not None and out.exists() and file.exists() and out.samefile(file):
+            raise UsageError(f"{out}: is read, and would be written over; give --out another name")
+    people = None if boxes is None else read_boxes(boxes)
+    ended = trajectories(video, keypoints=keypoints, people=people)
+    expected = expected_frames(video)
+    shown = track(ended, expected, "frames")
+    facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}
+    rows, frames = write_rows(out, shown, format, facts)
+    if frames < MOST * expected:
+        say(f"{video}: {frames} of about {expected} frames decode; the others are left out")
+    return rows, frames

@@ -1,0 +1,71 @@
+"""Every frame of a video in its order, as the grey picture that dense trajectories are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation
+
+from triptych.clips.media import DecodeError, Media, pictures, reason
+from triptych.descriptors.pyramid import Grey
+
+
+def grey_frames(path: Path) -> Iterator[Grey]:
+    """The frames that decode, uint8 (h, w), each of the size and turned as the first one is shown.
+
+    Frames that do not decode are left out, as the original's reader leaves them out. Raises
+    DecodeError where the file cannot be opened, has no video, or not one frame of it decodes.
+    """
+    media = Media(path, pictures_only=True)
+    size: tuple[int, int] | None = None
+    try:
+        stream = pictures(media)
+        for frame in _frames(media, stream):
+            size = size or (frame.width, frame.height)
+            yield _grey(path, frame, *size)
+    finally:
+        media.close()
+    if size is None:
+        raise DecodeError(f"{path}: no frame decodes")
+
+
+def expected_frames(path: Path) -> int:
+    """How many frames the file says it has, or its length and rate let expect; 0 where neither.
+
+    Raises DecodeError as ``grey_frames`` does.
+    """
+    media = Media(path)
+    try:
+        stream = pictures(media)
+        length = (media.container.duration or 0) / av.time_base
+        return int(stream.frames or length * float(stream.average_rate or 0))
+    finally:
+        media.close()
+
+
+def _frames(media: Media, stream: Any) -> Iterator[Any]:
+    for packet in chain(media.packets(stream), [None]):
+        try:
+            yield from stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            continue
+
+
+def _grey(path: Path, frame: Any, width: int, height: int) -> Grey:
+    """By way of BGR and bicubic chroma, as the original's frames came."""
+    try:
+        colours = frame.reformat(width, height, "bgr24", interpolation=Interpolation.BICUBIC)
+        pixels = colours.to_ndarray()
+    except (av.FFmpegError, ValueError) as error:
+        raise DecodeError(
+            f"{path}: its pixels ({frame.format.name}) cannot be converted ({reason(error)})"
+        ) from None
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+    turns = round(int(getattr(frame, "rotation", 0)) / 90) % 4
+    return np.ascontiguousarray(np.rot90(grey, turns)) if turns else grey

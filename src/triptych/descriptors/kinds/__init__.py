@@ -1,0 +1,1 @@
+"""Descriptors of videos, one module each, found by its name."""

@@ -1,0 +1,60 @@
+"""Improved dense trajectories as Fisher vectors, and their sketches: motion as a prior.
+
+Wang and Schmid, ICCV 2013, for the trajectories; Tokmakov, Hebert and Schmid 2020, section 3.3, for
+the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, Literal
+
+from triptych.descriptors.choices import Keypoints
+from triptych.descriptors.model import FisherSettings
+from triptych.descriptors.needed import require
+from triptych.errors import UsageError
+from triptych.manifest.schema import Manifest
+
+WITH_A_MODEL = {"vector"}  # what is still to be chosen
+
+
+class Settings(FisherSettings):
+    """What decides the vectors, beside the videos: those of the Fisher model, and two more."""
+
+    keypoints: Keypoints = "sift"  # that say how the camera moves, see camera.Detector
+    vector: Literal["sketch", "fisher"] = "sketch"  # fisher: the whole one, 2KD numbers
+
+
+def describe(
+    manifest: Manifest,
+    out: Path,
+    settings: Settings,
+    *,
+    given: Set[str] = frozenset(),
+    workers: int | None = None,
+    model: Path | None = None,
+    boxes: Path | None = None,
+    keep_rows: bool = False,
+) -> dict[str, Any]:
+    """Write ``idt.parquet``, ``idt.safetensors`` and ``idt_problems.parquet`` into ``out``.
+
+    The model is fitted to a sample of the videos, or is ``model``, of which ``given`` settings may
+    not decide anything. ``boxes`` is a folder with boxes of people. With ``keep_rows`` the
+    trajectories stay, in ``out/idt_rows``. A run that was stopped goes on where it was.
+    """
+    fixed = sorted(given - WITH_A_MODEL)
+    if model and fixed:
+        raise UsageError(f"{fixed[0]}: {model} decides that; leave it out, or leave out --model")
+    if boxes and not boxes.is_dir():
+        raise UsageError(f"{boxes}: not a folder; --boxes is one, with a file for each video")
+    require()
+    from triptych.descriptors.collection import Collection
+
+    return Collection(out, settings.vector, workers, keep_rows).describe(
+        manifest,
+        FisherSettings(**settings.model_dump(include=set(FisherSettings.model_fields))),
+        settings.keypoints,
+        model=model,
+        boxes=boxes,
+    )

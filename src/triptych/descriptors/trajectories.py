@@ -1,0 +1,78 @@
+"""Improved dense trajectories of one video, frame by frame.
+
+Wang and Schmid, Action Recognition with Improved Trajectories, ICCV 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from triptych.descriptors.camera import (
+    NONE,
+    Detector,
+    corners,
+    homography,
+    match,
+    steady,
+)
+from triptych.descriptors.choices import Keypoints
+from triptych.descriptors.people import Box
+from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
+from triptych.descriptors.tracks import COLUMNS, LENGTH, Tracks
+
+
+class Trajectories:
+    """Takes a video's grey frames in their order, and gives the trajectories that end in each."""
+
+    def __init__(self, height: int, width: int, keypoints: Keypoints = "sift") -> None:
+        self.pyramid = Pyramid(height, width)
+        self.frames = 0
+        self._detector = Detector(keypoints)
+        self._tracks = [Tracks(*size) for size in self.pyramid.sizes]
+        self._levels: list[Grey] = []  # of the frame before, as are the next two
+        self._models: list[Floats] = []
+        self._found = NONE
+
+    def take(self, grey: Grey, people: Sequence[Box] = ()) -> Floats:
+        """The trajectories that end in the frame ``grey`` (h, w), (n, 436) and by scale.
+
+        ``people`` are boxes in it (left, top, right, bottom) whose motion is not the camera's.
+        Columns are the original's; the tenth is the number of frames from the start of the video to
+        the middle of the trajectory.
+        """
+        free = _free(grey.shape, people) if people else None
+        levels = self.pyramid.greys(grey)
+        models = self.pyramid.models(grey)
+        found = self._detector.find(grey, free)
+        ended = []
+        if self.frames:
+            raw = flows(self._models, models)
+            pairs = corners(self._levels[0], raw[0], free), match(self._found, found)
+            camera = homography(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+            still = steady(self._levels[0], grey, camera)
+            warped = flows(self._models, self.pyramid.models(still))
+            for level, tracks in enumerate(self._tracks):
+                tracks.follow(self._levels[level], raw[level], warped[level])
+                ended.append(tracks.finished(self.pyramid.scales[level]))
+        for tracks, level_grey in zip(self._tracks, levels, strict=True):
+            tracks.sample(level_grey)
+        self._levels, self._models, self._found = levels, models, found
+        rows = np.concatenate(ended) if ended else np.empty((0, COLUMNS), np.float32)
+        rows[:, 0] = self.frames
+        rows[:, 7] = np.clip(rows[:, 1] / self.pyramid.width, 0, 0.999)
+        rows[:, 8] = np.clip(rows[:, 2] / self.pyramid.height, 0, 0.999)
+        rows[:, 9] = self.frames - LENGTH / 2
+        self.frames += 1
+        return rows
+
+
+def _free(shape: tuple[int, ...], people: Sequence[Box]) -> Grey:
+    """1 where no person is, 0 inside the boxes, cut at the picture's border."""
+    free = np.ones(shape, np.uint8)
+    for left, top, right, bottom in people:
+        rows = slice(max(int(np.ceil(top)), 0), max(int(np.floor(bottom)) + 1, 0))
+        columns = slice(max(int(np.ceil(left)), 0), max(int(np.floor(right)) + 1, 0))
+        free[rows, columns] = 0
+    return free

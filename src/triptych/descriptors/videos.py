@@ -1,0 +1,217 @@
+"""The videos of a manifest as what a worker process describes, and what it makes of one.
+
+What is made of a video is a file, whole or not there, under a name that tells what it was made
+from: a run that was killed goes on by looking which files there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from triptych.atomic import whole_file
+from triptych.clips.media import DecodeError
+from triptych.descriptors.choices import Keypoints
+from triptych.descriptors.extract import trajectories
+from triptych.descriptors.model import FisherModel, FisherSettings
+from triptych.descriptors.people import BoxesError, beside, read_boxes
+from triptych.descriptors.pyramid import SizeError
+from triptych.descriptors.rows import read_facts, read_rows, write_rows
+from triptych.descriptors.sample import Block, Floats, Reservoir
+from triptych.descriptors.table import DescriptorTable
+from triptych.descriptors.tracks import COLUMNS, PLACE
+from triptych.errors import UserError
+from triptych.manifest.problems import Problem
+from triptych.manifest.schema import Manifest, fingerprint
+
+REVISION = 1  # of the trajectories: those of another are made again
+WIDTH = COLUMNS - PLACE  # columns that describe
+BLOCK = 4096  # rows that are encoded at once
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video file and what decides its trajectories."""
+
+    root: Path
+    path: str  # as the manifest spells it
+    fingerprint: str
+    pixels: float  # in all of its frames
+    keypoints: Keypoints
+    boxes: Path | None
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that change with its bytes, its boxes and how its rows are made."""
+        boxes = fingerprint(self.boxes) if self.boxes else ""
+        parts = (self.path, self.fingerprint, self.keypoints, boxes, str(REVISION))
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def file_name(self) -> str:
+        """A name for files of it, which no other video has and every disk takes."""
+        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.path)[-LONGEST_NAME:]}.{self.key}"
+
+
+def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> list[Video]:
+    """A video for each file of ``manifest`` that has pictures, by path.
+
+    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs.
+    """
+    found: dict[str, Video] = {}
+    rows = manifest.table.filter(manifest.table["has_video"]).to_pylist()
+    for row in sorted(rows, key=lambda row: (row["path"], row["end"])):
+        path = str(row["path"])
+        near = beside(boxes, path) if boxes else None
+        pixels = row["end"] * row["fps"] * row["width"] * row["height"]
+        found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where what is made of videos lies."""
+
+    work: Path
+    rows: Path  # kept where asked for, else within ``work``
+
+    def rows_of(self, video: Video) -> Path:
+        """The file of its trajectories."""
+        return self.rows / f"{video.file_name}.parquet"
+
+    def sample_of(self, video: Video, settings: FisherSettings) -> Path:
+        """The file of those of its rows that are fitted to."""
+        how = f"{settings.rows_per_video}-{settings.seed}"
+        return self.work / "samples" / f"{video.file_name}.{how}.npy"
+
+    def has_rows_of(self, video: Video) -> bool:
+        """Whether its trajectories are there, whole."""
+        return read_facts(self.rows_of(video)) is not None
+
+    def vector_of(self, video: Video, made: str) -> Path:
+        """The file of its vector; ``made`` names the model and which of its vectors."""
+        return self.work / "vectors" / made / f"{video.file_name}.parquet"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Stores the rows of a video, and a sample of them; called in a worker process."""
+
+    store: Store
+    settings: FisherSettings
+
+    def __call__(self, video: Video) -> Problem | None:
+        """None where that went well."""
+        return _or_problem(video, self._draw)
+
+    def _draw(self, video: Video) -> None:
+        _keep_rows(video, self.store)
+        reservoir = Reservoir(self.settings.rows_per_video, WIDTH, self.settings.seed, video.path)
+        for block in _stored(video, self.store):
+            reservoir.add(block.astype(np.float16))
+        with (
+            whole_file(self.store.sample_of(video, self.settings)) as beside_it,
+            beside_it.open("wb") as file,
+        ):
+            np.save(file, reservoir.rows().astype(np.float16))
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Stores the vector of a video; called in a worker process."""
+
+    store: Store
+    model: FisherModel
+    short: bool  # the sketch, not the whole Fisher vector
+    made: str
+    keep_rows: bool
+
+    def __call__(self, video: Video) -> Problem | None:
+        """None where that went well."""
+        return _or_problem(video, self._encode)
+
+    def _encode(self, video: Video) -> None:
+        if self.keep_rows:
+            _keep_rows(video, self.store)
+        kept = self.store.has_rows_of(video)
+        blocks = _stored(video, self.store) if kept else _rounded(video)
+        encoded = self.model.encode(gathered(blocks))
+        vector = self.model.sketch(encoded.vector) if self.short else encoded.vector
+        DescriptorTable(
+            (video.path,),
+            vector[None],
+            np.array([encoded.rows], np.int64),
+            {"dropped": encoded.dropped},
+        ).write(self.store.vector_of(video, self.made))
+        if kept and not self.keep_rows:
+            self.store.rows_of(video).unlink()
+
+
+def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
+    """The same rows in blocks of ``size``: what is summed over them goes by the rows alone."""
+    held: list[Block] = []
+    count = 0
+    for block in blocks:
+        held.append(block)
+        count += len(block)
+        if count >= size:
+            rows = np.concatenate(held)
+            whole = count - count % size
+            for start in range(0, whole, size):
+                yield rows[start : start + size]
+            held, count = [rows[whole:]], count - whole
+    if count:
+        yield np.concatenate(held)
+
+
+def _keep_rows(video: Video, store: Store) -> None:
+    if not store.has_rows_of(video):
+        facts = {"video": video.path, "keypoints": video.keypoints, "boxes": bool(video.boxes)}
+        write_rows(store.rows_of(video), _trajectories(video), "parquet", facts)
+
+
+def _stored(video: Video, store: Store) -> Iterator[Floats]:
+    for block in read_rows(store.rows_of(video)):
+        yield block[:, PLACE:]
+
+
+def _rounded(video: Video) -> Iterator[Floats]:
+    """Rows as they would be stored: a vector does not tell whether they were."""
+    for block in _trajectories(video):
+        yield block[:, PLACE:].astype(np.float16).astype(np.float32)
+
+
+def _trajectories(video: Video) -> Iterator[Floats]:
+    people = read_boxes(video.boxes) if video.boxes else None
+    file = video.root / video.path
+    return trajectories(file, keypoints=video.keypoints, people=people)
+
+
+def _or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:
+    """What is wrong with this video; what is wrong for all of them, as a full disk, is raised."""
+    try:
+        make(video)
+    except DecodeError as error:
+        kind, why = "damaged", str(error)
+        if "cannot be opened" in why:
+            kind = "unreadable"
+        elif "has no video" in why:
+            kind = "no-video"
+    except SizeError as error:
+        kind, why = "size", str(error)
+    except BoxesError as error:
+        kind, why = "boxes", str(error)
+    except (OSError, UserError):
+        raise
+    except Exception as error:
+        kind, why = "crashed", f"{type(error).__name__}: {' '.join(str(error).split())}"
+    else:
+        return None
+    reason = why.removeprefix(f"{video.root / video.path}: ")
+    return Problem(video.path, kind, reason, "not described")

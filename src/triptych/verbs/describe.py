@@ -1,0 +1,75 @@
+"""``trajectories`` and ``describe``: what moves in videos, without learning anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from triptych.verbs.learn import Root, Workers
+
+
+def trajectories(
+    video: Annotated[Path, typer.Argument(help="the video")],
+    out: Annotated[Path, typer.Option(help="the file of trajectories to write")],
+    format: Annotated[
+        str, typer.Option(help="parquet; or idt, the original's text, .gz compressed")
+    ] = "parquet",
+    boxes: Annotated[
+        Path | None, typer.Option(help="boxes of people in its frames: .bb, or .csv")
+    ] = None,
+    keypoints: Annotated[
+        str, typer.Option(help="that say how the camera moves: sift, sift-full or none")
+    ] = "sift",
+) -> dict[str, Any]:
+    """Follow what moves in a video: improved dense trajectories, a row of 436 numbers each."""
+    from triptych.descriptors import choices
+    from triptych.descriptors.needed import require
+
+    kind, how = choices.format(format), choices.keypoints(keypoints)
+    require()
+    from triptych.descriptors.extract import extract
+    from triptych.progress import say
+
+    rows, frames = extract(video, out, format=kind, keypoints=how, boxes=boxes)
+    if frames < 16:
+        say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
+    return {"rows": str(out), "trajectories": rows, "frames": frames}
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="which descriptor: idt")],
+    manifest: Annotated[Path, typer.Option(help="manifest.parquet, from `triptych scan`")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="its settings")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="where NAME.parquet goes, and what made it")] = Path(
+        "descriptors"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="use this fitted model, rather than fit one")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="a folder with boxes of people: a/b.bb for a/b.mp4")
+    ] = None,
+    keep_rows: Annotated[
+        bool, typer.Option("--keep-rows", help="keep the trajectories too, in OUT/NAME_rows")
+    ] = False,
+    root: Root = None,
+    workers: Workers = None,
+) -> dict[str, Any]:
+    """Make one vector of every video, without labels or learning; goes on where it was stopped."""
+    from triptych.descriptors.describe import describe as whole
+    from triptych.manifest.schema import Manifest
+
+    return whole(
+        name,
+        Manifest.read(manifest, root),
+        out,
+        overrides or [],
+        workers=workers,
+        model=model,
+        boxes=boxes,
+        keep_rows=keep_rows,
+    )

@@ -1,0 +1,179 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.descriptors import films
+from triptych.descriptors import collection
+from triptych.descriptors.collection import Collection
+from triptych.descriptors.extract import trajectories
+from triptych.descriptors.model import FisherModel, FisherSettings
+from triptych.descriptors.rows import read_facts, read_rows
+from triptych.descriptors.table import DescriptorTable
+from triptych.descriptors.videos import Encode, Video
+from triptych.errors import UserError
+from triptych.manifest.problems import Problem, read_problems
+from triptych.manifest.schema import Manifest
+
+SETTINGS = FisherSettings(components=2, sketch=16, rows_per_video=40, starts=1, iterations=5)
+OVERRIDES = ["components=2", "sketch=16", "rows_per_video=40", "starts=1", "iterations=5"]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return films.make(tmp_path_factory.mktemp("films") / "root")
+
+
+@pytest.fixture(scope="module")
+def plain(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an unbroken run left everything."""
+    out = tmp_path_factory.mktemp("plain")
+    Collection(out, workers=0).describe(manifest, SETTINGS, "none")
+    return out
+
+
+def test_every_video_has_a_row_or_a_reason(manifest: Manifest, plain: Path) -> None:
+    table = DescriptorTable.read(plain / "idt.parquet")
+    assert table.paths == (*films.GOOD, "still.mp4")
+    assert table.vectors.shape == (6, 16)
+    assert table.trajectories is not None
+    assert (table.trajectories[:5] > 0).all()
+    assert table.trajectories[5] == 0
+    assert not table.vectors[5].any()
+    assert table.info["source"] == {"descriptor": "idt", "keypoints": "none", "revision": 1}
+    problems = {problem.path: problem for problem in read_problems(plain / "idt_problems.parquet")}
+    assert set(problems) == {"broken.mp4", "small.mp4"}
+    assert problems["broken.mp4"].kind == "unreadable"
+    assert problems["small.mp4"].kind == "size"
+    assert problems["small.mp4"].reason.startswith("pictures are 64x30;")
+    assert sorted(path.name for path in plain.iterdir()) == [
+        "idt.parquet",
+        "idt.safetensors",
+        "idt_problems.parquet",
+    ]
+    assert len(manifest) == 14  # the sound and the second clips made no row
+
+
+def test_a_vector_is_the_model_s_of_the_rows(manifest: Manifest, plain: Path) -> None:
+    model = FisherModel.load(plain / "idt.safetensors")
+    rows = list(trajectories(manifest.root / films.GOOD[2], keypoints="none"))
+    encoded = model.encode([np.concatenate(rows)[:, 10:].astype(np.float16)])
+    table = DescriptorTable.read(plain / "idt.parquet")
+    vectors, _ = table.of([films.GOOD[2]])
+    np.testing.assert_array_equal(vectors[0], model.sketch(encoded.vector))
+
+
+def test_a_fitted_model_describes_others_and_rows_may_be_kept(
+    manifest: Manifest, plain: Path, tmp_path: Path
+) -> None:
+    """The same vectors, to the bit, whether rows were stored or not."""
+    kept = Collection(tmp_path, workers=0, keep_rows=True)
+    found = kept.describe(manifest, SETTINGS, "sift", model=plain / "idt.safetensors")
+    one, other = (DescriptorTable.read(out / "idt.parquet") for out in (plain, tmp_path))
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+    files = sorted((tmp_path / "idt_rows").iterdir())
+    facts = [read_facts(file) for file in files]
+    assert [fact and fact["video"] for fact in facts] == [*films.GOOD, "still.mp4"]
+    assert {fact and fact["keypoints"] for fact in facts} == {"none"}  # as the model was fitted
+    assert sum(len(block) for file in files for block in read_rows(file)) == found["trajectories"]
+    whole = Collection(tmp_path, "fisher", workers=0, keep_rows=True)
+    before = [file.stat().st_mtime_ns for file in files]
+    long = whole.describe(manifest, SETTINGS, "none", model=plain / "idt.safetensors")
+    assert [file.stat().st_mtime_ns for file in files] == before  # used again
+    model = FisherModel.load(tmp_path / "idt.safetensors")
+    vectors = DescriptorTable.read(tmp_path / "idt.parquet").vectors
+    assert vectors.shape == (6, long["length"]) == (6, model.dim)
+    np.testing.assert_array_equal(model.sketch(vectors), one.vectors)
+
+
+def test_killed_at_any_time_it_goes_on_where_it_was(
+    manifest: Manifest, plain: Path, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "manifest.parquet", tmp_path / "out"
+    manifest.write(path)
+    script = (
+        "import sys, triptych; triptych.describe('idt', sys.argv[1], ['keypoints=none', "
+        f"*{OVERRIDES}], out=sys.argv[2], workers=0)"
+    )
+    command = [sys.executable, "-c", script, str(path), str(out)]
+    for made in ("samples/*.npy", "vectors/*/*.parquet"):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while len(list((out / ".idt.part").glob(made))) < 2:
+            assert process.poll() is None
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (out / "idt.parquet").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "of 8 videos were described before" in done.stderr
+    assert "fitting" not in done.stderr  # the model was kept
+    assert (out / "idt.parquet").read_bytes() == (plain / "idt.parquet").read_bytes()
+    one, other = (FisherModel.load(folder / "idt.safetensors") for folder in (plain, out))
+    assert (one.digest, one.facts) == (other.digest, other.facts)
+    assert not (out / ".idt.part").exists()
+
+
+class Fragile(Encode):
+    """A decoder that one file brings down."""
+
+    def __call__(self, video: Video) -> Problem | None:
+        if video.path == films.GOOD[1]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().__call__(video)
+
+
+def test_a_crash_costs_that_video_only_and_is_tried_again(
+    manifest: Manifest, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = plain / "idt.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(collection, "Encode", Fragile)
+        found = Collection(tmp_path, workers=1).describe(manifest, SETTINGS, "none", model=model)
+    assert found["videos"] == 5
+    assert {row["path"]: row["kind"] for row in found["files"]}[films.GOOD[1]] == "crashed"
+    again = Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=model)
+    assert again["videos"] == 6
+    assert (tmp_path / "idt.parquet").read_bytes() == (plain / "idt.parquet").read_bytes()
+
+
+def test_boxes_lie_as_the_videos_do(manifest: Manifest, plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "boxes" / "moves").mkdir(parents=True)
+    lines = "".join(f"{frame} 0 10 63 37 1\n" for frame in range(films.FRAMES))
+    (tmp_path / "boxes" / "moves" / "1.bb").write_text(lines)
+    (tmp_path / "boxes" / "moves" / "2.bb").write_text("0 1 2\n")
+    found = Collection(tmp_path, workers=0).describe(
+        manifest, SETTINGS, "none", model=plain / "idt.safetensors", boxes=tmp_path / "boxes"
+    )
+    problems = {row["path"]: row for row in found["files"]}
+    assert problems[films.GOOD[2]]["kind"] == "boxes"
+    assert "line 1 has 3 numbers" in problems[films.GOOD[2]]["reason"]
+    assert DescriptorTable.read(tmp_path / "idt.parquet").info["with_boxes"] == 1
+
+
+def test_where_nothing_can_be_described_one_line_says_why(
+    manifest: Manifest, plain: Path, tmp_path: Path
+) -> None:
+    gone = Manifest(tmp_path / "gone", manifest.table)
+    with pytest.raises(UserError, match="not one of 8 videos can be described; broken"):
+        Collection(tmp_path, workers=0).describe(gone, SETTINGS, "none")
+    sounds = manifest.select([len(manifest) - 1])
+    with pytest.raises(UserError, match="no videos in the manifest"):
+        Collection(tmp_path, workers=0).describe(sounds, SETTINGS, "none")
+    other = tmp_path / "other.safetensors"
+    model = FisherModel.load(plain / "idt.safetensors")
+    model.facts["source"]["revision"] = 0
+    model.save(other)
+    with pytest.raises(UserError, match=r"other\.safetensors: not fitted to these trajectories"):
+        Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
+
+
+def test_two_runs_into_one_folder_do_not_meet(manifest: Manifest, tmp_path: Path) -> None:
+    from triptych.atomic import alone
+
+    with alone(tmp_path / ".idt.part"), pytest.raises(UserError, match="another process"):
+        Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none")

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.clips.making import write_video
+from tests.descriptors.scenes import film, texture
+from triptych.clips.media import DecodeError
+from triptych.descriptors import extract as module
+from triptych.descriptors.extract import extract, trajectories
+from triptych.descriptors.frames import grey_frames
+from triptych.descriptors.trajectories import Trajectories
+from triptych.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pictures = [np.repeat(picture[..., None], 3, axis=2) for picture in film(20)]
+    path = tmp_path_factory.mktemp("clip") / "square.mp4"
+    return write_video(path, range(0, 800, 40), picture=pictures.__getitem__)
+
+
+def test_a_file_gives_what_its_frames_give(clip: Path) -> None:
+    found = list(trajectories(clip))
+    tracker = Trajectories(112, 144)
+    wanted = [tracker.take(grey) for grey in grey_frames(clip)]
+    assert [len(block) for block in found] == [len(block) for block in wanted]
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(wanted))
+    assert sum(map(len, found)) > 50
+
+
+def test_boxes_go_to_their_frames(clip: Path) -> None:
+    plain = np.concatenate(list(trajectories(clip, keypoints="none")))
+    whole = {number: [(0.0, 0.0, 144.0, 112.0)] for number in range(20)}
+    masked = np.concatenate(list(trajectories(clip, keypoints="none", people=whole)))
+    assert len(masked) > 2 * len(plain)  # no camera is found, so the background counts as moving
+    half = {number: boxes for number, boxes in whole.items() if number > 17}
+    part = np.concatenate(list(trajectories(clip, keypoints="none", people=half)))
+    assert len(plain) < len(part) < len(masked)
+
+
+def test_boxes_of_another_video_are_refused(clip: Path) -> None:
+    with pytest.raises(UserError, match=r"square\.mp4: has 20 frames, .* boxes for frame 20"):
+        list(trajectories(clip, keypoints="none", people={20: [(0, 0, 1, 1)], 3: []}))
+
+
+def test_frames_that_do_not_decode_are_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = data / "containers" / "damaged" / "demo.ogv"
+    few = [np.empty((0, 436), np.float32)] * 366
+    monkeypatch.setattr(module, "trajectories", lambda *_, **__: iter(few))  # they take long
+    assert extract(film, tmp_path / "a.parquet") == (0, 366)
+    assert "demo.ogv: 366 of about 144" in capsys.readouterr().err
+
+
+def test_one_frame_gives_no_trajectory(tmp_path: Path) -> None:
+    one = np.repeat(texture(48, 64)[..., None], 3, axis=2)
+    path = write_video(tmp_path / "one.mp4", [0], picture=lambda _: one)
+    assert [block.shape for block in trajectories(path)] == [(0, 436)]
+
+
+def test_small_pictures_and_no_pictures_are_refused_by_name(tmp_path: Path) -> None:
+    small = np.zeros((30, 64, 3), np.uint8)
+    path = write_video(tmp_path / "small.mp4", [0, 40], picture=lambda _: small)
+    with pytest.raises(UserError, match=r"small\.mp4: pictures are 64x30"):
+        list(trajectories(path))
+    with pytest.raises(DecodeError, match=r"gone\.mp4"):
+        list(trajectories(tmp_path / "gone.mp4"))

@@ -1,0 +1,56 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.descriptors import films
+from triptych.descriptors.videos import gathered, videos_of
+from triptych.manifest.schema import Manifest
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return films.make(tmp_path_factory.mktemp("films") / "root")
+
+
+def test_each_file_with_pictures_is_one_video(manifest: Manifest) -> None:
+    found = videos_of(manifest, "sift", None)
+    assert [video.path for video in found] == [
+        "broken.mp4",
+        *films.GOOD,
+        "small.mp4",
+        "still.mp4",
+    ]
+    assert found[1].pixels == pytest.approx(0.8 * 25 * 64 * 64)
+    assert len({video.file_name for video in found}) == len(found)
+
+
+def test_a_name_tells_what_decides_the_rows(manifest: Manifest, tmp_path: Path) -> None:
+    boxes = tmp_path / "moves"
+    boxes.mkdir()
+    (boxes / "1.bb").write_text("0\n")
+    plain, masked = (videos_of(manifest, "none", folder)[2] for folder in (None, tmp_path))
+    assert masked.boxes == boxes / "1.bb"
+    others = [replace(plain, fingerprint="other"), replace(plain, keypoints="sift"), masked]
+    before = masked.key
+    (boxes / "1.bb").write_text("0 1 2 3 4 1\n")
+    keys = {plain.key, before, *(video.key for video in others)}
+    assert len(keys) == 5
+    moved = replace(plain, root=tmp_path, pixels=1.0)
+    assert moved.key == plain.key
+    odd = replace(plain, path="ö/../" + "x" * 300 + ".mp4")
+    assert len(odd.file_name) < 100
+    assert "/" not in odd.file_name
+
+
+@given(sizes=st.lists(st.integers(0, 25), max_size=12), size=st.integers(1, 10))
+def test_rows_in_blocks_of_one_size(sizes: list[int], size: int) -> None:
+    rows = np.arange(sum(sizes)).reshape(-1, 1).astype(np.float32)
+    cuts = np.split(rows, np.cumsum(sizes)[:-1]) if sizes else []
+    found = list(gathered(cuts, size))
+    assert all(len(block) == size for block in found[:-1])
+    assert all(0 < len(block) <= size for block in found)
+    np.testing.assert_array_equal(np.concatenate([*found, rows[:0]]), rows)
