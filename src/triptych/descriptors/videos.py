@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from triptych.atomic import whole_file
 from triptych.clips.media import DecodeError
@@ -141,7 +143,8 @@ class Encode:
             _keep_rows(video, self.store)
         kept = self.store.has_rows_of(video)
         blocks = _stored(video, self.store) if kept else _rounded(video)
-        encoded = self.model.encode(gathered(blocks))
+        with _one_thread():
+            encoded = self.model.encode(gathered(blocks))
         vector = self.model.sketch(encoded.vector) if self.short else encoded.vector
         DescriptorTable(
             (video.path,),
@@ -151,6 +154,17 @@ class Encode:
         ).write(self.store.vector_of(video, self.made))
         if kept and not self.keep_rows:
             self.store.rows_of(video).unlink()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums depend on the number of threads in bits, and the cores have other videos to do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
