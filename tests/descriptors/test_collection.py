@@ -98,6 +98,16 @@ def test_a_fitted_model_describes_others_and_rows_may_be_kept(
     np.testing.assert_array_equal(model.sketch(vectors), one.vectors)
 
 
+def assert_same(out: Path, plain: Path) -> None:
+    """The same table; sums of another process may differ in their last bits on some processors."""
+    one, other = (DescriptorTable.read(folder / "idt.parquet") for folder in (out, plain))
+    assert (one.paths, one.info) == (other.paths, other.info)
+    assert one.trajectories is not None
+    assert other.trajectories is not None
+    np.testing.assert_array_equal(one.trajectories, other.trajectories)
+    np.testing.assert_allclose(one.vectors, other.vectors, rtol=0, atol=1e-6)
+
+
 def test_killed_at_any_time_it_goes_on_where_it_was(
     manifest: Manifest, plain: Path, tmp_path: Path
 ) -> None:
@@ -120,7 +130,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     assert "of 8 videos were described before" in done.stderr
     assert "fitting" not in done.stderr  # the model was kept
-    assert (out / "idt.parquet").read_bytes() == (plain / "idt.parquet").read_bytes()
+    assert_same(out, plain)
     one, other = (FisherModel.load(folder / "idt.safetensors") for folder in (plain, out))
     assert (one.digest, one.facts) == (other.digest, other.facts)
     assert not (out / ".idt.part").exists()
@@ -146,7 +156,7 @@ def test_a_crash_costs_that_video_only_and_is_tried_again(
     assert {row["path"]: row["kind"] for row in found["files"]}[films.GOOD[1]] == "crashed"
     again = Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=model)
     assert again["videos"] == 6
-    assert (tmp_path / "idt.parquet").read_bytes() == (plain / "idt.parquet").read_bytes()
+    assert_same(tmp_path, plain)
 
 
 def test_boxes_lie_as_the_videos_do(manifest: Manifest, plain: Path, tmp_path: Path) -> None:

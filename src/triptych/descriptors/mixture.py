@@ -71,8 +71,8 @@ class Posterior:
         constant = np.log(mixture.weights) - 0.5 * (
             np.log(2 * np.pi * mixture.variances) + mixture.means**2 * precisions
         ).sum(axis=1)
-        self._linear = torch.from_numpy(linear.T.astype(np.float32)).contiguous().to(device)
-        self._constant = torch.from_numpy(constant.astype(np.float32)).to(device)
+        self._linear = torch.tensor(linear.T.astype(np.float32, order="C"), device=device)
+        self._constant = torch.tensor(constant.astype(np.float32), device=device)
 
     def moments(self, x: Tensor) -> Moments:
         """The sums over the rows of ``x``, float32 [n, D]."""

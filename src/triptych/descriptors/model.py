@@ -131,7 +131,7 @@ class FisherModel:
             for start in range(0, len(block), ROWS):
                 rows, lost = usable(block[start : start + ROWS], len(self.projection.mean))
                 dropped += lost
-                moments += posterior.moments(project(torch.from_numpy(rows).to(device)))
+                moments += posterior.moments(project(torch.tensor(rows, device=device)))
         vector = fisher_vector(self.mixture, moments, self.settings.form, self.settings.power)
         return Encoded(vector, moments.rows, dropped)
 
@@ -224,7 +224,7 @@ def _projected(projection: Projection, rows: Floats, device: str | torch.device)
     out = np.empty((len(rows), projection.dim), np.float32)
     for start in range(0, len(rows), ROWS):
         span = slice(start, start + ROWS)
-        out[span] = project(torch.from_numpy(rows[span]).to(device)).cpu().numpy()
+        out[span] = project(torch.tensor(rows[span], device=device)).cpu().numpy()
     return out
 
 

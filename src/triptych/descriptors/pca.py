@@ -58,12 +58,16 @@ class Projection:
 
 
 class Projector:
-    """A projection on one device; its product takes the mean along."""
+    """A projection on one device; its product takes the mean along.
+
+    Products round by where an array begins in memory, on some processors. Tensors that torch
+    allocates begin alike everywhere, so that the same rows give the same bits; give it such.
+    """
 
     def __init__(self, projection: Projection, device: str | torch.device) -> None:
         offset = -(projection.mean.astype(np.float64) @ projection.axes)
-        self._offset = torch.from_numpy(offset.astype(np.float32)).to(device)
-        self._axes = torch.from_numpy(projection.axes).to(device)
+        self._offset = torch.tensor(offset.astype(np.float32), device=device)
+        self._axes = torch.tensor(projection.axes, device=device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Float32 [n, C] to [n, D]."""
