@@ -17,6 +17,7 @@ from triptych.descriptors.extract import trajectories
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.rows import read_facts, read_rows
 from triptych.descriptors.table import DescriptorTable
+from triptych.descriptors.tracks import COLUMNS, PLACE
 from triptych.descriptors.videos import Encode, Video
 from triptych.errors import UserError
 from triptych.manifest.problems import Problem, read_problems
@@ -134,6 +135,29 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     one, other = (FisherModel.load(folder / "idt.safetensors") for folder in (plain, out))
     assert (one.digest, one.facts) == (other.digest, other.facts)
     assert not (out / ".idt.part").exists()
+
+
+def test_clips_have_the_trajectories_in_their_time(
+    manifest: Manifest, plain: Path, tmp_path: Path
+) -> None:
+    model = FisherModel.load(plain / "idt.safetensors")
+    cut = Collection(tmp_path, "fisher", workers=0, keep_rows=True, level="clip")
+    found = cut.describe(manifest, SETTINGS, "none", model=plain / "idt.safetensors")
+    assert (found["videos"], found["vectors"]) == (6, 11)
+    table = DescriptorTable.read(tmp_path / "idt.parquet")
+    files = {read_facts(file)["video"]: file for file in (tmp_path / "idt_rows").glob("*.parquet")}
+    starts = {0.0: (0, 10), 0.4: (10, films.FRAMES)}  # frames, at 25 a second
+    seen = 0
+    for path, start, vector in zip(table.paths, table.starts or (), table.vectors, strict=True):
+        rows = np.concatenate([np.empty((0, COLUMNS)), *read_rows(files[path])])
+        first, last = starts[start or 0.0] if path in films.GOOD else (0, films.FRAMES)
+        middle = rows[:, 0] - 7
+        own = rows[(middle >= first) & (middle < last), PLACE:]
+        np.testing.assert_allclose(vector, model.encode([own]).vector, atol=1e-6)
+        seen += len(own)
+    assert seen == found["trajectories"] > 0
+    assert table.starts is not None
+    assert table.info["level"] == "clip"
 
 
 class Fragile(Encode):

@@ -8,7 +8,7 @@ import pytest
 from tests.clips.making import write_video
 from tests.descriptors.scenes import texture
 from triptych.clips.media import DecodeError
-from triptych.descriptors.frames import expected_frames, grey_frames
+from triptych.descriptors.frames import expected_frames, frame_times, grey_frames
 
 
 def colours(number: int) -> np.ndarray:
@@ -100,3 +100,13 @@ def test_films_of_other_pixels_than_most(tmp_path: Path, pix_fmt: str) -> None:
     assert len(found) == 5
     wanted = cv2.cvtColor(colours(0), cv2.COLOR_RGB2GRAY).astype(int)
     assert np.abs(found[0] - wanted).max() <= 3
+
+
+def test_when_every_frame_is_shown(tmp_path: Path, data: Path) -> None:
+    times = np.cumsum([0, 40, 40, 15, 80, 40, 200, 33, 40, 40])
+    path = write_video(tmp_path / "a.mp4", times.tolist(), picture=colours)
+    np.testing.assert_allclose(frame_times(path), times / 1000, atol=1e-4)
+    late = write_video(tmp_path / "b.mkv", (times + 500).tolist(), picture=colours)
+    np.testing.assert_allclose(frame_times(late), times / 1000, atol=2e-3)
+    reference = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
+    np.testing.assert_allclose(frame_times(reference), np.arange(360) / 25, atol=1e-4)

@@ -10,7 +10,17 @@ import pytest
 
 from triptych.descriptors.decimal import lines
 from triptych.descriptors.pyramid import Floats
-from triptych.descriptors.rows import DECIMALS, FACTS, read_facts, read_rows, write_rows
+from triptych.descriptors.rows import (
+    BLOCK,
+    DECIMALS,
+    FACTS,
+    read_facts,
+    read_frames,
+    read_rows,
+    read_span,
+    write_rows,
+)
+from triptych.descriptors.tracks import COLUMNS
 from triptych.errors import UserError
 
 
@@ -91,3 +101,16 @@ def test_what_is_neither_is_refused_in_one_line(tmp_path: Path, content: bytes) 
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match=r"gone: cannot be read as trajectories"):
         list(read_rows(tmp_path / "gone"))
+
+
+def test_a_span_of_rows_is_read_alone(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    rows = random.random((2 * BLOCK + 700, COLUMNS)).astype(np.float32)
+    rows[:, 0] = np.sort(random.integers(0, 50, len(rows)))
+    write_rows(tmp_path / "a.parquet", [rows], "parquet", {})
+    np.testing.assert_array_equal(read_frames(tmp_path / "a.parquet"), rows[:, 0])
+    whole = np.concatenate(list(read_rows(tmp_path / "a.parquet")))
+    for first, last in ((0, 10), (4000, 4200), (BLOCK, 2 * BLOCK), (100, len(rows)), (7, 7)):
+        found = list(read_span(tmp_path / "a.parquet", first, last))
+        found.append(np.empty((0, COLUMNS), np.float32))
+        np.testing.assert_array_equal(np.concatenate(found), whole[first:last])

@@ -8,6 +8,7 @@ from triptych.errors import UsageError
 
 Keypoints = Literal["sift", "sift-full", "none"]
 Format = Literal["parquet", "idt"]
+Level = Literal["video", "clip"]
 
 
 def keypoints(word: str) -> Keypoints:

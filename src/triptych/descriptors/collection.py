@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from triptych.atomic import alone
-from triptych.descriptors.choices import Keypoints, keypoints
+from triptych.descriptors.choices import Keypoints, Level, keypoints
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
@@ -45,6 +45,7 @@ class Collection:
     vector: Literal["sketch", "fisher"] = "sketch"
     workers: int | None = None  # processes; None: one a core; 0: in this one
     keep_rows: bool = False
+    level: Level = "video"  # what gets a vector
 
     def describe(
         self,
@@ -62,7 +63,7 @@ class Collection:
         fitted = FisherModel.load(model) if model else None
         if fitted:
             how = _how(fitted, model)
-        videos = videos_of(manifest, how, boxes)
+        videos = videos_of(manifest, how, boxes, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -139,17 +140,24 @@ class Collection:
         described = [video for video in videos if video.path not in problems]
         if not described:
             raise _nothing(manifest.root, problems)
+        count = sum(len(video.clips) or 1 for video in described)
         length = fitted.settings.sketch if self.vector == "sketch" else fitted.dim
-        vectors = np.empty((len(described), length), np.float32)
-        counts = np.empty(len(described), np.int64)
+        vectors, counts = np.empty((count, length), np.float32), np.empty(count, np.int64)
+        paths: list[str] = []
+        starts: list[float | None] = []
         dropped = 0
-        for row, video in enumerate(described):
+        for video in described:
             one = DescriptorTable.read(store.vector_of(video, made))
-            vectors[row], counts[row] = one.vectors[0], one.trajectories[0]  # type: ignore[index]
+            rows = slice(len(paths), len(paths) + len(one))
+            vectors[rows] = one.vectors
+            counts[rows] = 0 if one.trajectories is None else one.trajectories
+            paths += one.paths
+            starts += one.starts or [None]
             dropped += one.info["dropped"]
         info = {
             "descriptor": "idt",
             "vector": self.vector,
+            "level": self.level,
             "model": fitted.digest,
             "settings": fitted.settings.model_dump(),
             "source": fitted.facts["source"],
@@ -157,7 +165,8 @@ class Collection:
             "dropped": dropped,
         }
         table, model = self.out / "idt.parquet", self.out / "idt.safetensors"
-        DescriptorTable(tuple(v.path for v in described), vectors, counts, info).write(table)
+        when = tuple(starts) if self.level == "clip" else None
+        DescriptorTable(tuple(paths), vectors, counts, info, when).write(table)
         fitted.save(model)
         listed = [problems[path] for path in sorted(problems)]
         write_problems(self.out / "idt_problems.parquet", listed)
@@ -167,6 +176,7 @@ class Collection:
             "model": str(model),
             "rows": str(store.rows) if self.keep_rows else None,
             "videos": len(described),
+            "vectors": count,
             "without_motion": int((counts == 0).sum()),
             "trajectories": int(counts.sum()),
             "length": length,

@@ -11,9 +11,12 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
 
 from triptych.clips.media import DecodeError, Media, pictures, reason
 from triptych.descriptors.pyramid import Grey
+
+Floats = NDArray[np.float64]
 
 
 def grey_frames(path: Path) -> Iterator[Grey]:
@@ -45,6 +48,23 @@ def expected_frames(path: Path) -> int:
         stream = pictures(media)
         length = (media.container.duration or 0) / av.time_base
         return int(stream.frames or length * float(stream.average_rate or 0))
+    finally:
+        media.close()
+
+
+def frame_times(path: Path) -> Floats:
+    """The second at which each frame is shown, float64 (n,) rising; nothing is decoded.
+
+    Where a file does not say when, its frames are as far apart as its rate has it. Raises
+    DecodeError as ``grey_frames`` does.
+    """
+    media = Media(path, pictures_only=True)
+    try:
+        stream = pictures(media)
+        ticks = [packet.pts for packet in media.packets(stream)]
+        if None in ticks:
+            return np.arange(len(ticks)) / float(stream.average_rate or 25)
+        return np.sort(np.array(ticks, float)) * float(stream.time_base) - media.origin
     finally:
         media.close()
 

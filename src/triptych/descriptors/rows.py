@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from triptych.atomic import whole_file
 from triptych.descriptors.choices import Format
@@ -99,6 +100,26 @@ def read_facts(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def read_frames(path: Path) -> NDArray[np.int32]:
+    """The frame in which each trajectory of a table ends, (n,), never falling."""
+    table = pq.read_table(path, columns=["frame"])
+    return np.asarray(table["frame"].to_numpy(), np.int32)
+
+
+def read_span(path: Path, first: int, last: int) -> Iterator[Floats]:
+    """Rows ``first`` to ``last``, without it, of a table in blocks, float32 (n, 436)."""
+    with pq.ParquetFile(path) as file:
+        ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+        begins = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+        for group in np.flatnonzero((begins < last) & (ends > first)):
+            at = int(begins[group])
+            for block in _blocks(file, row_groups=[int(group)]):
+                part = block[max(first - at, 0) : max(last - at, 0)]
+                at += len(block)
+                if len(part):
+                    yield part
+
+
 def read_rows(path: Path) -> Iterator[Floats]:
     """The rows of either kind of file in blocks, float32 (n, 436); the original's own files too.
 
@@ -115,16 +136,20 @@ def read_rows(path: Path) -> Iterator[Floats]:
 
 def _read_table(path: Path) -> Iterator[Floats]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BLOCK, columns=SCHEMA.names):
-            block = np.empty((len(batch), COLUMNS), np.float32)
-            for at, name in enumerate(("frame", *PLACES)):
-                block[:, at] = batch.column(name).to_numpy(zero_copy_only=False)
-            first = PLACE
-            for name, size in PARTS.items():
-                part = batch.column(name).flatten().to_numpy(zero_copy_only=False)
-                block[:, first : first + size] = part.reshape(-1, size)
-                first += size
-            yield block
+        yield from _blocks(file)
+
+
+def _blocks(file: pq.ParquetFile, row_groups: list[int] | None = None) -> Iterator[Floats]:
+    for batch in file.iter_batches(BLOCK, row_groups, SCHEMA.names):
+        block = np.empty((len(batch), COLUMNS), np.float32)
+        for at, name in enumerate(("frame", *PLACES)):
+            block[:, at] = batch.column(name).to_numpy(zero_copy_only=False)
+        first = PLACE
+        for name, size in PARTS.items():
+            part = batch.column(name).flatten().to_numpy(zero_copy_only=False)
+            block[:, first : first + size] = part.reshape(-1, size)
+            first += size
+        yield block
 
 
 def _read_text(path: Path) -> Iterator[Floats]:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,16 @@ import torch
 
 from triptych.atomic import whole_file
 from triptych.clips.media import DecodeError
-from triptych.descriptors.choices import Keypoints
+from triptych.descriptors.choices import Keypoints, Level
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.frames import frame_times
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.people import BoxesError, beside, read_boxes
 from triptych.descriptors.pyramid import SizeError
-from triptych.descriptors.rows import read_facts, read_rows, write_rows
+from triptych.descriptors.rows import read_facts, read_frames, read_rows, read_span, write_rows
 from triptych.descriptors.sample import Block, Floats, Reservoir
 from triptych.descriptors.table import DescriptorTable
-from triptych.descriptors.tracks import COLUMNS, PLACE
+from triptych.descriptors.tracks import COLUMNS, LENGTH, PLACE
 from triptych.errors import UserError
 from triptych.manifest.problems import Problem
 from triptych.manifest.schema import Manifest, fingerprint
@@ -35,6 +36,7 @@ REVISION = 1  # of the trajectories: those of another are made again
 WIDTH = COLUMNS - PLACE  # columns that describe
 BLOCK = 4096  # rows that are encoded at once
 LONGEST_NAME = 60
+Span = tuple[float, float]  # seconds of start and end
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Video:
     pixels: float  # in all of its frames
     keypoints: Keypoints
     boxes: Path | None
+    clips: tuple[Span, ...] = ()  # that get a vector each; none: the video gets one
 
     @property
     def key(self) -> str:
@@ -61,19 +64,26 @@ class Video:
         return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.path)[-LONGEST_NAME:]}.{self.key}"
 
 
-def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> list[Video]:
+def videos_of(
+    manifest: Manifest, keypoints: Keypoints, boxes: Path | None, level: Level = "video"
+) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
-    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs.
+    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs. At level
+    "clip" each has the spans of its clips.
     """
     found: dict[str, Video] = {}
+    spans: dict[str, list[Span]] = {}
     rows = manifest.table.filter(manifest.table["has_video"]).to_pylist()
     for row in sorted(rows, key=lambda row: (row["path"], row["end"])):
         path = str(row["path"])
         near = beside(boxes, path) if boxes else None
         pixels = row["end"] * row["fps"] * row["width"] * row["height"]
         found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near)
-    return list(found.values())
+        spans.setdefault(path, []).append((row["start"], row["end"]))
+    if level == "video":
+        return list(found.values())
+    return [replace(video, clips=tuple(sorted(spans[path]))) for path, video in found.items()]
 
 
 @dataclass(frozen=True)
@@ -97,8 +107,9 @@ class Store:
         return read_facts(self.rows_of(video)) is not None
 
     def vector_of(self, video: Video, made: str) -> Path:
-        """The file of its vector; ``made`` names the model and which of its vectors."""
-        return self.work / "vectors" / made / f"{video.file_name}.parquet"
+        """The file of its vectors; ``made`` names the model and which of its vectors."""
+        cut = hashlib.sha256(repr(video.clips).encode()).hexdigest()[:8] if video.clips else "whole"
+        return self.work / "vectors" / made / f"{video.file_name}.{cut}.parquet"
 
 
 @dataclass(frozen=True)
@@ -139,21 +150,40 @@ class Encode:
         return _or_problem(video, self._encode)
 
     def _encode(self, video: Video) -> None:
-        if self.keep_rows:
+        if self.keep_rows or video.clips:
             _keep_rows(video, self.store)
         kept = self.store.has_rows_of(video)
-        blocks = _stored(video, self.store) if kept else _rounded(video)
         with _one_thread():
-            encoded = self.model.encode(gathered(blocks))
-        vector = self.model.sketch(encoded.vector) if self.short else encoded.vector
+            if video.clips:
+                file = self.store.rows_of(video)
+                parts = [self.model.encode(gathered(rows)) for rows in clip_rows(file, video)]
+            else:
+                blocks = _stored(video, self.store) if kept else _rounded(video)
+                parts = [self.model.encode(gathered(blocks))]
+        vectors = np.stack([part.vector for part in parts])
         DescriptorTable(
-            (video.path,),
-            vector[None],
-            np.array([encoded.rows], np.int64),
-            {"dropped": encoded.dropped},
+            (video.path,) * len(parts),
+            self.model.sketch(vectors) if self.short else vectors,
+            np.array([part.rows for part in parts], np.int64),
+            {"dropped": sum(part.dropped for part in parts)},
+            tuple(start for start, _ in video.clips) or None,
         ).write(self.store.vector_of(video, self.made))
         if kept and not self.keep_rows:
             self.store.rows_of(video).unlink()
+
+
+def clip_rows(file: Path, video: Video) -> Iterator[Iterator[Floats]]:
+    """For each clip of ``video`` what describes its trajectories, (n, 426) in blocks.
+
+    A trajectory is of the clips in which the frame in its middle is shown. ``file`` is the table of
+    all of the video.
+    """
+    ends = read_frames(file)
+    times = frame_times(video.root / video.path)
+    middle = times[np.minimum(ends - LENGTH // 2, len(times) - 1)]
+    for start, end in video.clips:
+        first, last = np.searchsorted(middle, (start, end))
+        yield (block[:, PLACE:] for block in read_span(file, int(first), int(last)))
 
 
 @contextmanager

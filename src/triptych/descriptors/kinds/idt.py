@@ -10,20 +10,21 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.descriptors.choices import Keypoints
+from triptych.descriptors.choices import Keypoints, Level
 from triptych.descriptors.model import FisherSettings
 from triptych.descriptors.needed import require
 from triptych.errors import UsageError
 from triptych.manifest.schema import Manifest
 
-WITH_A_MODEL = {"vector"}  # what is still to be chosen
+WITH_A_MODEL = {"vector", "level"}  # what is still to be chosen
 
 
 class Settings(FisherSettings):
-    """What decides the vectors, beside the videos: those of the Fisher model, and two more."""
+    """What decides the vectors, beside the videos: those of the Fisher model, and three more."""
 
     keypoints: Keypoints = "sift"  # that say how the camera moves, see camera.Detector
     vector: Literal["sketch", "fisher"] = "sketch"  # fisher: the whole one, 2KD numbers
+    level: Level = "video"  # what gets a vector: every video, or every clip of the manifest
 
 
 def describe(
@@ -51,7 +52,7 @@ def describe(
     require()
     from triptych.descriptors.collection import Collection
 
-    return Collection(out, settings.vector, workers, keep_rows).describe(
+    return Collection(out, settings.vector, workers, keep_rows, settings.level).describe(
         manifest,
         FisherSettings(**settings.model_dump(include=set(FisherSettings.model_fields))),
         settings.keypoints,
