@@ -131,7 +131,7 @@ def test_what_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path: Path) -> None:
     collection(tmp_path)
-    with pytest.raises(UsageError, match="'mlp' is not known; choose knn, linear or clusters"):
+    with pytest.raises(UsageError, match="'mlp' is not known; choose one of knn, linear, 1-shot"):
         run(tmp_path, "mlp")
     with pytest.raises(UsageError, match="level 'frame' is not known"):
         run(tmp_path, "knn", level="frame")

@@ -3,6 +3,7 @@ import functools
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 import triptych
 from tests.small import Small
 from triptych.atomic import alone
+from triptych.descriptors.table import DescriptorTable
 from triptych.encoders.build import native
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import FeatureClusters
@@ -333,3 +335,39 @@ def test_labels_without_a_test_part_train_no_supervised_row(
     alike.write_text("\n".join([f"{rows[0]},same", *(f"{row},one" for row in rows[1:])]) + "\n")
     with pytest.raises(UserError, match=r"the training part has 1 different labels \(one\)"):
         compare((labelled[0], alike), tmp_path / "out", target=["parity"], supervised="same")
+
+
+def test_a_chain_of_runs_and_descriptors_beside_it(labelled: Labelled, tmp_path: Path) -> None:
+    whole = Manifest.read(labelled[0])
+    paths = tuple(sorted(set(whole.column("path"))))
+    parity = np.arange(len(paths)) % 2
+    vectors = np.stack([parity, 1 - parity], axis=1).astype(np.float32)  # tell the label
+    DescriptorTable(paths, vectors, None, {}).write(tmp_path / "told.parquet")
+    words = ["ir:name=first", "la:name=then;from=first;epochs=1", "modalities=video", *FIELDS]
+    out = tmp_path / "out"
+    more = {"seeds": 1, "evaluate": ["1-shot"], "descriptor": [f"told={tmp_path}/told.parquet"]}
+    found = compare(labelled, out, words, **more)
+    assert found["failed"] == []
+    by_name = {row["row"]: row for row in found["table"]}
+    assert by_name["told"]["value"] == 1.0
+    assert by_name["told"]["over_random"] == pytest.approx(1 - by_name["random"]["value"], abs=1e-4)
+    begun = checkpoint.load(out / "runs" / "then-0" / "checkpoints" / "initial.safetensors")[0]
+    before = checkpoint.load(checkpoint.of_run(out / "runs" / "first-0"))[0]
+    weights = [name for name in before if name.startswith(("encoders.", "memory."))]
+    assert weights
+    assert all(torch.equal(begun[name], before[name]) for name in weights)
+    assert compare(labelled, out, words, **more)["table"] == found["table"]  # nothing is new
+    about = json.loads((out / "runs" / "first-0.json").read_text())
+    shutil.rmtree(out / "runs" / "first-0")
+    (out / "runs" / "first-0.json").unlink()
+    again = [*words[:2], *words[2:], "augmentation.brightness=0"]
+    assert about["begins"] is None
+    with pytest.raises(UserError, match="then-0: holds another run of this name"):
+        compare(labelled, out, again, **more)
+    changed = compare(labelled, out, ["ir:name=first;batch=4", *words[1:]], **more)
+    (failed,) = changed["failed"]
+    assert "the run first-0, from which it began, became another" in failed
+    (tmp_path / "other.parquet").touch()
+    more["descriptor"] = [f"told={tmp_path}/other.parquet"]
+    with pytest.raises(UserError, match=r"other\.parquet: not a Parquet file"):
+        compare(labelled, tmp_path / "new", words, **more)

@@ -11,6 +11,7 @@ from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import compare
 from triptych.evaluate.evaluator import Evaluator, Examples, Outcome
+from triptych.evaluate.few_shot import FewShot
 from triptych.evaluate.folds import Strings
 from triptych.evaluate.knn import NearestNeighbours
 from triptych.evaluate.labels import Joined, LabelFile, describe, join, read_labels
@@ -18,7 +19,13 @@ from triptych.evaluate.linear_probe import LinearProbe
 from triptych.evaluate.results import Row, add_result, read_results
 from triptych.progress import say
 
-PROBES: dict[str, Evaluator] = {"knn": NearestNeighbours(), "linear": LinearProbe()}
+SHOTS = (1, 5, 10, 20)
+PROBES: dict[str, Evaluator] = {
+    "knn": NearestNeighbours(),
+    "linear": LinearProbe(),
+    **{f"{shots}-shot": FewShot(shots) for shots in SHOTS},
+}
+CHOICES = ", ".join((*PROBES, "clusters"))
 LEVELS = ("video", "clip")
 
 
@@ -33,14 +40,14 @@ def evaluate(
     seed: int = 0,
     out: Path | None = None,
 ) -> list[Row]:
-    """Score ``vector`` by ``what``: "knn", "linear" or "clusters", against a column of ``labels``.
+    """Score ``vector`` by ``what``, a name of PROBES or "clusters", against a column of ``labels``.
 
     At level "video" the vectors of a file's clips are averaged first; clusters are always compared
     clip by clip. Adds to the results file ``out`` where given. Each row is flat: row, probe,
     vector, target, level, metric, value, low, high, seeds, n.
     """
     if what not in {*PROBES, "clusters"}:
-        raise UsageError(f"evaluate: {what!r} is not known; choose knn, linear or clusters")
+        raise UsageError(f"evaluate: {what!r} is not known; choose one of {CHOICES}")
     if level not in LEVELS:
         raise UsageError(f"evaluate: level {level!r} is not known; choose video or clip")
     if out is not None and out.exists():

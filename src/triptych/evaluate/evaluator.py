@@ -88,7 +88,9 @@ class Outcome:
     """The figures, each example's prediction, and all that makes the figures mean something."""
 
     measures: list[Measure]
-    predictions: Strings  # [N] of the examples given; "" where nothing was predicted
+    predictions: (
+        Strings  # [N], or [N, draws], of the examples given; "" where nothing was predicted
+    )
     protocol: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,18 +111,22 @@ Predict = Callable[[Floats, Strings, Floats, Fold], Strings]
 def cross_validate(examples: Examples, predict: Predict, seed: int) -> Outcome:
     """Predict every test fold from its training part and score all tests together.
 
-    ``predict(train features, train labels, test features, fold)`` gives test labels.
+    ``predict(train features, train labels, test features, fold)`` gives test labels [M], or
+    [M, draws] where it draws something: each draw counts alike.
     """
     usable = examples.usable()
     folds, source = usable.plan(seed)
-    predicted = np.full(len(usable.labels), "", dtype=object)
+    found = []
     for fold in folds:
         _refuse_one_class(usable.labels[fold.train], fold, len(folds))
-        predicted[fold.test] = predict(
-            usable.features[fold.train], usable.labels[fold.train], usable.features[fold.test], fold
-        )
+        train, test = usable.features[fold.train], usable.features[fold.test]
+        found.append(predict(train, usable.labels[fold.train], test, fold))
+    draws = found[0].shape[1:]
+    predicted = np.full((len(usable.labels), *draws), "", dtype=object)
+    for fold, labels in zip(folds, found, strict=True):
+        predicted[fold.test] = labels
     tested = np.sort(np.concatenate([fold.test for fold in folds]))
-    every = np.full(len(examples.labels), "", dtype=object)
+    every = np.full((len(examples.labels), *draws), "", dtype=object)
     every[examples.present] = predicted
     protocol = {
         "folds": source,
@@ -150,7 +156,7 @@ def _score(
     examples: Examples, predicted: NDArray[np.object_], tested: Rows, seed: int
 ) -> list[Measure]:
     labels, groups = examples.labels[tested], examples.groups[tested]
-    right = predicted[tested] == labels
+    right = rights(predicted[tested], labels)
     return [
         Measure("accuracy", *bootstrap.share(right, groups, seed), len(tested)),
         Measure(
@@ -159,13 +165,19 @@ def _score(
     ]
 
 
+def rights(predicted: NDArray[Any], labels: Strings) -> NDArray[np.float64]:
+    """The share of draws in which each of [N] or [N, draws] predictions is its label, (N,)."""
+    shares: NDArray[np.float64] = (predicted.reshape(len(labels), -1) == labels[:, None]).mean(1)
+    return shares
+
+
 def _describe(examples: Examples, fold: Fold, predicted: NDArray[np.object_]) -> dict[str, Any]:
     truth = examples.labels[fold.test]
     return {
         "fold": fold.name,
         "n_train": len(fold.train),
         "n_test": len(fold.test),
-        "accuracy": float(np.mean(predicted[fold.test] == truth)),
+        "accuracy": float(rights(predicted[fold.test], truth).mean()),
         "n_test_of_classes_not_in_training": int(
             np.count_nonzero(~np.isin(truth, examples.labels[fold.train]))
         ),

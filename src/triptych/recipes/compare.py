@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from triptych.atomic import alone, write_json
+from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.bootstrap import COVERAGE
 from triptych.evaluate.labels import join, read_labels
@@ -22,7 +23,7 @@ from triptych.manifest.schema import Manifest
 from triptych.progress import say
 from triptych.recipes.comparison.clips import Collection, HeldOut, held_out
 from triptych.recipes.comparison.plan import Row, plan
-from triptych.recipes.comparison.runs import Labels, Run, embedded
+from triptych.recipes.comparison.runs import Labels, Run, described, embedded
 from triptych.recipes.comparison.scores import Judge, Scores, results
 from triptych.recipes.comparison.table import (
     AGREEMENTS,
@@ -36,6 +37,7 @@ from triptych.training import memory, published
 
 Table = list[dict[str, Any]]
 Judged = dict[tuple[str, str], Scores]
+TRAINED = ("method", "supervised")  # kinds of rows that have runs
 DOUBLING = ("clustering.k", "clips")  # axes that are read in doublings
 
 
@@ -51,6 +53,7 @@ def compare(
     targets: Sequence[str] = (),
     supervised: str | None = None,
     against: str | None = None,
+    descriptors: Sequence[str] = (),
     vector: str = "vector_video",
     level: str = "video",
     root: Path | None = None,
@@ -63,7 +66,9 @@ def compare(
     """
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: must be 1 or more")
-    rows = plan(words, axes, vector=vector, supervised=supervised is not None)
+    rows = plan(
+        words, axes, vector=vector, supervised=supervised is not None, descriptors=descriptors
+    )
     opponents = _opponents(rows, against)
     whole = Manifest.read(manifest, root)
     judge = Judge.make(whole, labels, targets, evaluators, vector, level)
@@ -77,8 +82,8 @@ def compare(
         _write(out, table, work, judge)
         plot = _draw(out, rows, table)
     measured = (
-        f"means of {seeds} seeds on {vector} by {level}; linear and knn: accuracy; [95 %]: over "
-        "groups of the tested examples"
+        f"means of {seeds} seeds on {vector} by {level}; clusters: agreement, others: accuracy; "
+        "[95 %]: over groups of the tested examples"
     )
     return {"table": table, "measured": measured, "out": str(out), "plot": plot, "failed": failed}
 
@@ -138,9 +143,13 @@ class _Work:
         for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
+        folders = {row.name: row.folder for row in self.rows}
         for row in self.rows:
             if row.kind == "random":
                 _say_what_is_not_random(row)
+            if row.file is not None:
+                described(row.file, self.judge.clips, self.judge.vector)
+            if row.kind not in TRAINED:
                 continue
             collection = self.collections[row.manifest]
             if row.kind == "supervised" and truth is not None:
@@ -152,7 +161,8 @@ class _Work:
                 seen = collection.rows(row, seed)
                 known = truth[seen] if truth is not None and row.kind == "supervised" else None
                 folder = self.out / "runs" / row.folder(seed)
-                run = Run(row, seed, folder, collection.manifest, seen, known)
+                begins = folder.with_name(folders[row.begins](seed)) if row.begins else None
+                run = Run(row, seed, folder, collection.manifest, seen, known, begins)
                 run.refuse_another()
                 if run.state() == "new":
                     published.check(row.recipe)
@@ -174,7 +184,7 @@ class _Work:
         """Train, embed and score every row of every seed; a failure is noted and passed over."""
         done, trained, began = 0, 0, time.monotonic()
         for seed in range(self.seeds):
-            for row in (row for row in self.rows if row.kind != "random"):
+            for row in (row for row in self.rows if row.kind in TRAINED):
                 run = self.runs[row.name, seed]
                 done += 1
                 state = run.state()
@@ -190,6 +200,8 @@ class _Work:
                 self._try(row, seed, partial(self._train, row, run))
             for row in (row for row in self.rows if row.kind == "random"):
                 self._try(row, seed, partial(self._untrained, row, seed))
+            for row in (row for row in self.rows if row.file is not None):
+                self._try(row, seed, partial(self._described, row, seed))
 
     def _try(self, row: Row, seed: int, work: Callable[[], None]) -> None:
         try:
@@ -204,6 +216,9 @@ class _Work:
             self.failed.setdefault(row.name, why)
 
     def _train(self, row: Row, run: Run) -> None:
+        if row.begins in self.failed:
+            raise UserError(f"{row.begins}, from whose run this begins, failed")
+        run.refuse_another()
         if run.state() != "finished":
             run.train(self.collections[row.manifest].part(run.rows, row.recipe.clip)[1])
         self._score(row, run.seed, run.folder)
@@ -219,6 +234,13 @@ class _Work:
         clips, source = self.collections[None].part(self.judge.rows, row.recipe.clip)
         path = self.out / "runs" / f"{row.folder(seed)}.parquet"
         table = embedded(weights, row.recipe, clips, source, path)
+        self._judge(row, seed, table)
+
+    def _described(self, row: Row, seed: int) -> None:
+        assert row.file is not None
+        self._judge(row, seed, described(row.file, self.judge.clips, self.judge.vector))
+
+    def _judge(self, row: Row, seed: int, table: EmbeddingTable) -> None:
         found = self.judge.score(table, seed, self.out / "scores", row.name)
         self.scores.setdefault(row.name, {})[seed] = found
 
@@ -252,7 +274,7 @@ class _Work:
         return {**nothing, "seeds": done, "failed": self.failed[row.name]}
 
     def _pace(self, row: Row) -> dict[str, float]:
-        if row.kind == "random":
+        if row.kind not in TRAINED:
             return {}
         paces = [self.runs[row.name, seed].pace() for seed in range(self.seeds)]
         seconds, rate = np.mean(paces, axis=0)
@@ -314,7 +336,10 @@ def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
             "without the test part of the labels" if split else "on all clips, without labels"
         ),
         "random": "weights before the first step of the first RECIPE's run of the same seed",
-        "recipes": {row.name: row.recipe.model_dump(mode="json") for row in work.rows},
+        "recipes": {
+            row.name: str(row.file) if row.file else row.recipe.model_dump(mode="json")
+            for row in work.rows
+        },
     }
     write_json(out / "table.json", {"table": table, "protocol": protocol})
     write_csv(out / "table.csv", table)

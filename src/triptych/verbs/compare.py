@@ -14,7 +14,7 @@ Words = Annotated[
     typer.Argument(
         metavar="RECIPE|KEY=VALUE",
         help="methods, named recipes or recipe.json files, NAME:key=value;key=value for one "
-        "of them; then fields for all",
+        "of them, with from=NAME to begin from its run; then fields for all",
     ),
 ]
 
@@ -29,7 +29,8 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="runs of every row")] = 3,
     evaluate: Annotated[
-        list[str] | None, typer.Option(help="linear, knn or clusters; default: linear")
+        list[str] | None,
+        typer.Option(help="linear, knn, 1-, 5-, 10-, 20-shot or clusters; default: linear"),
     ] = None,
     target: Annotated[list[str] | None, typer.Option(help="label columns")] = None,
     supervised: Annotated[
@@ -37,6 +38,10 @@ def compare(
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="a row or RECIPE to give the difference to, beside random")
+    ] = None,
+    descriptor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="add a row of descriptors as they are"),
     ] = None,
     vector: Annotated[str, typer.Option(help="which vectors are evaluated")] = "vector_video",
     level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
@@ -58,6 +63,7 @@ def compare(
         targets=target or (),
         supervised=supervised,
         against=against,
+        descriptors=descriptor or (),
         vector=vector,
         level=level,
         root=root,

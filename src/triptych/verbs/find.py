@@ -41,7 +41,9 @@ def search(
 
 
 def evaluate(
-    what: Annotated[str, typer.Argument(help="knn, linear or clusters")],
+    what: Annotated[
+        str, typer.Argument(help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot or clusters")
+    ],
     embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet")],
     labels: Annotated[Path, typer.Argument(help="CSV: path or clip_id, and label columns")],
     target: Annotated[str | None, typer.Option(help="the label column")] = None,

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from triptych.training.recipe import Recipe
 VIDEO = "vector_video"
 
 
-def by_name(words: list[str], axes: list[str], vector: str = VIDEO, **more: bool) -> dict[str, Row]:
+def by_name(words: list[str], axes: list[str], vector: str = VIDEO, **more: Any) -> dict[str, Row]:
     return {row.name: row for row in plan(words, axes, vector=vector, **more)}
 
 
@@ -188,3 +189,36 @@ def test_vectors_that_untrained_encoders_lack_are_refused() -> None:
         plan(["sdc"], [], vector="shared_video")
     with pytest.raises(UserError, match="no such file"):
         plan(["nothing.json"], [], vector=VIDEO)
+
+
+def test_a_row_begins_from_the_one_of_its_own_values() -> None:
+    words = ["ir:name=IR", "la:from=IR", "la:from=la from=IR;name=more;batch=8", "modalities=video"]
+    rows = by_name(words, ["clip.frames=4,8"])
+    assert {row.name: row.begins for row in rows.values() if row.kind == "method"} == {
+        "IR frames=4": "",
+        "IR frames=8": "",
+        "la from=IR frames=4": "IR frames=4",
+        "la from=IR frames=8": "IR frames=8",
+        "more frames=4": "la from=IR frames=4",
+        "more frames=8": "la from=IR frames=8",
+    }
+    assert rows["more frames=8"].recipe.batch == 8
+    with pytest.raises(UsageError, match=r"la from=sdc: from=sdc: no RECIPE before .*; .* are ir$"):
+        plan(["ir", "la:from=sdc", "sdc"], [], vector=VIDEO)
+
+
+def test_descriptors_are_rows_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "idt.parquet"
+    file.touch()
+    rows = by_name(["sdc"], [], descriptors=[f"IDT={file}"])
+    assert list(rows) == ["random", "IDT", "sdc"]
+    assert (rows["IDT"].kind, rows["IDT"].file, rows["IDT"].random) == (
+        "descriptor",
+        file,
+        "random",
+    )
+    for text in ("IDT", f"={file}"):
+        with pytest.raises(UsageError, match="write --descriptor NAME=FILE"):
+            plan(["sdc"], [], vector=VIDEO, descriptors=[text])
+    with pytest.raises(UsageError, match=r"none\.parquet: no such file; make one"):
+        plan(["sdc"], [], vector=VIDEO, descriptors=["IDT=none.parquet"])

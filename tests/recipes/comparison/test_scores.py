@@ -33,12 +33,12 @@ def test_scores_are_of_the_tested_examples_and_say_their_protocol(
     tested = found["knn", "parity"]
     assert tested.names.tolist() == paths[4:]
     assert tested.labels.tolist() == ["even", "odd"]
-    assert set(tested.found) <= {"even", "odd"}
+    assert set(tested.found[:, 0]) <= {"even", "odd"}
     assert tested.protocol["folds"] == "the labels' column split"
-    assert tested.rows[0]["value"] == np.mean(tested.found == tested.labels)
+    assert tested.rows[0]["value"] == np.mean(tested.found[:, 0] == tested.labels)
     clusters = found["clusters", "parity"]
     assert len(clusters.names) == len(small.manifest)  # clips, of both parts
-    assert set(clusters.found) == {"0", "1"}
+    assert set(clusters.found[:, 0]) == {"0", "1"}
     assert list(results("a row", 7, found)) == [
         "a row seed 7/knn/vector_video/parity/video",
         "a row seed 7/clusters/vector_video/parity/clip",
@@ -109,7 +109,7 @@ def test_labels_that_cannot_be_used_are_refused_before_any_training(
 def test_unknown_evaluators_and_levels_are_wrong_usage(
     small: Small, labelled: tuple[Path, Path]
 ) -> None:
-    with pytest.raises(UsageError, match="'svm': choose knn, linear, clusters"):
+    with pytest.raises(UsageError, match="'svm': choose knn, linear, 1-shot"):
         judge(small, labelled[1], ("svm",))
     with pytest.raises(UsageError, match="'film': choose video or clip"):
         judge(small, labelled[1], level="film")

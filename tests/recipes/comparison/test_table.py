@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from triptych.recipes.comparison.table import (
 
 
 def scores(names: str, groups: str, labels: str, found: str) -> Scores:
-    columns = (np.array(list(column)) for column in (names, groups, labels, found))
-    return Scores(*columns, rows=[], protocol={})
+    columns = (np.array(list(column)) for column in (names, groups, labels))
+    return Scores(*columns, found=np.array(list(found))[:, None], rows=[], protocol={})
 
 
 # Eight examples in three groups, two seeds; the second has them in another order.
@@ -57,7 +58,14 @@ def test_examples_that_one_side_lacks_are_left_out_of_the_difference() -> None:
     assert accuracy([mine])[0].value == pytest.approx(0.75)
     both = align([mine, other])
     assert both.names.tolist() == ["b", "c", "d"]
-    assert [found.tolist() for found in both.found] == [list("xxx"), list("yyy")]
+    assert [found[:, 0].tolist() for found in both.found] == [list("xxx"), list("yyy")]
+
+
+def test_draws_of_a_seed_count_alike() -> None:
+    drawn = replace(FIRST, found=np.stack([FIRST.found[:, 0], FIRST.labels], axis=1))
+    found, each = accuracy([drawn])
+    assert each == [pytest.approx((3 / 8 + 1) / 2)]
+    assert found.value == each[0]
 
 
 def test_agreement_is_the_mean_over_seeds() -> None:
@@ -69,7 +77,7 @@ def test_agreement_is_the_mean_over_seeds() -> None:
         runs.append(
             Scores(
                 np.arange(60).astype(str), (np.arange(60) // 4).astype(str), labels.astype(str),
-                found.astype(str), [], {},
+                found.astype(str)[:, None], [], {},
             )
         )  # fmt: skip
     for metric, reference in (
@@ -78,7 +86,7 @@ def test_agreement_is_the_mean_over_seeds() -> None:
     ):
         measure = Agreement(metric, draws=100)
         interval, each = measure.figure(runs)
-        assert each == pytest.approx([reference(labels, run.found) for run in runs])
+        assert each == pytest.approx([reference(labels, run.found[:, 0]) for run in runs])
         assert interval.value == pytest.approx(np.mean(each))
         assert interval.low < interval.value < interval.high
         same = measure.over(runs, runs)

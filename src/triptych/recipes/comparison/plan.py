@@ -6,7 +6,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -27,6 +27,7 @@ NO_AXES = {
     "method": "name each method as a RECIPE",
 }
 AXES_OF_CLIPS = ("clips", "manifest")
+OF_A_ROW = ("name", "from")  # what a RECIPE may say that is no key of a recipe
 # What the weights before the first step depend on, and what a training with labels depends on.
 OF_RANDOM = ("encoders.", "clip.", "weights.")
 OF_SUPERVISED = (
@@ -42,6 +43,7 @@ class Given:
     name: str
     recipe: Recipe
     own: frozenset[str]  # keys that it sets itself
+    begins: str = ""  # the RECIPE from whose runs its own begin
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,16 @@ class Row:
     """One row of the table, which has a run for every seed. ``recipe`` is that of seed 0."""
 
     name: str
-    of: str  # the name of its RECIPE, "random" or "supervised"
-    kind: Literal["random", "method", "supervised"]
+    of: str  # the name of its RECIPE, "random", "supervised" or "descriptor"
+    kind: Literal["random", "method", "supervised", "descriptor"]
     recipe: Recipe
     values: Mapping[str, Any] = field(default_factory=dict)  # axis -> value, numbers as numbers
     clips: int | None = None  # to train on; None: all
     manifest: Path | None = None  # to train on; None: the one that is evaluated
     start: str = ""  # of a random row: the row whose runs begin from these weights
     random: str = ""  # the row before training that it is compared with
+    begins: str = ""  # the row from whose run of the same seed it begins
+    file: Path | None = None  # of descriptors, which are evaluated as they are
 
     def folder(self, seed: int) -> str:
         """The name of its run of ``seed``, fit for a file."""
@@ -81,12 +85,18 @@ def plain(name: str) -> str:
 
 
 def plan(
-    words: Sequence[str], axes: Sequence[str], *, vector: str, supervised: bool = False
+    words: Sequence[str],
+    axes: Sequence[str],
+    *,
+    vector: str,
+    supervised: bool = False,
+    descriptors: Sequence[str] = (),
 ) -> list[Row]:
-    """The rows: random, every RECIPE at every point of the axes, supervised.
+    """The rows: random, descriptors, every RECIPE at every point of the axes, supervised.
 
-    ``words`` are RECIPEs and ``key=value`` that hold for all of them. There is a random row, and a
-    supervised one, for every point at which they would differ. Raises UsageError in one line.
+    ``words`` are RECIPEs and ``key=value`` that hold for all of them; ``descriptors`` are
+    ``NAME=FILE``. There is a random row, and a supervised one, for every point at which they would
+    differ. Raises UsageError in one line.
     """
     shared = [word for word in words if OVERRIDE.match(word)]
     given = [_given(word, shared) for word in words if not OVERRIDE.match(word)]
@@ -102,9 +112,9 @@ def plan(
         dict(zip(keys, values, strict=True))
         for values in itertools.product(*(axis.values for axis in parsed))
     ]
-    trained = [_at(one, point, vector) for one in given for point in points]
+    trained = _begun([_at(one, point, vector) for one in given for point in points])
     first = list(zip(points, trained, strict=False))  # the rows of the first RECIPE
-    rows = [*_random(first, vector), *trained]
+    rows = [*_random(first, vector), *_described(descriptors, trained[0]), *trained]
     if supervised:
         rows += _supervised(first, vector)
     _refuse_twice("rows", [row.name for row in rows])
@@ -165,14 +175,20 @@ def modality(vector: str) -> str | None:
 def _given(word: str, shared: Sequence[str]) -> Given:
     """``NAME`` or ``NAME:key=value;key=value``, called after what sets it apart."""
     base, _, rest = (word, "", "") if Path(word).is_file() else word.partition(":")
-    own = [part.strip() for part in rest.split(";") if part.strip()]
+    parts = [part.strip() for part in rest.split(";") if part.strip()]
+    of_row = {key: text for key, _, text in (p.partition("=") for p in parts) if key in OF_A_ROW}
+    own = [part for part in parts if part.partition("=")[0] not in OF_A_ROW]
+    begins = of_row.get("from", "")
     for key in NO_AXES:
         if key in _keys([*own, *shared]):
             raise UsageError(f"{key}=…: cannot be set for a comparison; {NO_AXES[key]}")
     name, recipe = base_recipe(base)
     recipe = config.override(recipe, [*shared, *own])
-    parts = {key: str(value_of(recipe, key)) for key in (pair.partition("=")[0] for pair in own)}
-    return Given(_name(name, parts), recipe, _keys(own))
+    set_apart = {
+        key: str(value_of(recipe, key)) for key in (pair.partition("=")[0] for pair in own)
+    }
+    set_apart |= {"from": begins} if begins else {}
+    return Given(of_row.get("name") or _name(name, set_apart), recipe, _keys(own), begins)
 
 
 def _keys(pairs: Sequence[str]) -> frozenset[str]:
@@ -216,9 +232,44 @@ def _at(given: Given, point: Point, vector: str) -> Row:
         clips=clips,
         manifest=path,
         random=_name("random", _part(point, OF_RANDOM, vector, values)),
+        begins=given.begins,
     )
     _check(row, vector)
     return row
+
+
+def _begun(rows: Sequence[Row]) -> list[Row]:
+    """The rows with the names of those from which they begin, which are at the same point."""
+    found: list[Row] = []
+    for row in rows:
+        if row.begins:
+            before = [one for one in found if one.of == row.begins and one.values == row.values]
+            if not before:
+                names = dict.fromkeys(one.of for one in found if one.of != row.of)
+                raise UsageError(
+                    f"{row.name}: from={row.begins}: no RECIPE before it is called so; "
+                    f"before it are {', '.join(names) or 'none'}"
+                )
+            row = replace(row, begins=before[0].name)
+        found.append(row)
+    return found
+
+
+def _described(texts: Sequence[str], first: Row) -> list[Row]:
+    rows = []
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--descriptor {text}: write --descriptor NAME=FILE")
+        file = Path(path)
+        if not file.is_file():
+            raise UsageError(
+                f"--descriptor {text}: no such file; make one with `triptych describe`"
+            )
+        rows.append(
+            Row(name, "descriptor", "descriptor", first.recipe, random=first.random, file=file)
+        )
+    return rows
 
 
 def _check(row: Row, vector: str) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from triptych import config
 from triptych.atomic import write_json
 from triptych.clips.dataset import ClipSource
+from triptych.descriptors.table import DescriptorTable
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
@@ -48,6 +49,7 @@ class Run:
     collection: Manifest
     rows: Rows
     labels: Labels | None = None
+    begins: Path | None = None  # the folder of the run from whose weights and banks it begins
 
     @property
     def recipe(self) -> Recipe:
@@ -74,6 +76,8 @@ class Run:
             "labels": labels,
             "published": published.hashes(self.recipe),
             "prior": memory.hash_of_prior(self.recipe),
+            "begins": self.begins and self.begins.name,
+            "begins_with": self.begins and _weights(self.begins),
         }
 
     def refuse_another(self) -> None:
@@ -95,6 +99,10 @@ class Run:
             for key in ("clips", "manifest", "labels")
             if found.get(key) != wanted[key]
         ]
+        if found.get("begins") != wanted["begins"]:
+            changed.append(f"from {found.get('begins')} became {wanted['begins']}")
+        elif wanted["begins_with"] not in (None, found.get("begins_with")):
+            changed.append(f"the run {wanted['begins']}, from which it began, became another")
         if wanted["prior"] not in (None, found.get("prior")):
             changed.append("the file of prior.file became another")
         read = found.get("published", {})
@@ -114,18 +122,17 @@ class Run:
         if not self.record.exists():
             return "new"
         found = self._found()
-        try:
-            weights = checkpoint.load(checkpoint.of_run(self.folder))[1].get("weights")
-        except UserError:
-            return "begun"
-        return "finished" if found.get("weights") == weights else "begun"
+        weights = _weights(self.folder)
+        return "finished" if weights and found.get("weights") == weights else "begun"
 
     def train(self, source: ClipSource) -> None:
         """Train to the end, from where the run stopped if it had begun."""
         write_json(self.record, self.identity())
         self.clips.write(self.folder / "manifest.parquet")  # so that the run can be looked into
         if self.labels is None:
-            done = pretrain(self.clips, self.recipe, self.folder, source, resume=True)
+            done = pretrain(
+                self.clips, self.recipe, self.folder, source, resume=True, init=self.begins
+            )
         else:
             done = train_supervised(
                 self.clips, self.labels, self.recipe, self.folder, source, resume=True
@@ -149,6 +156,24 @@ class Run:
         return found
 
 
+def described(file: Path, manifest: Manifest, vector: str) -> EmbeddingTable:
+    """The descriptors in ``file`` as vectors of the clips of ``manifest``, called ``vector``.
+
+    Raises UserError where it has none of them.
+    """
+    table = DescriptorTable.read(file)
+    starts = manifest.column("start").tolist()
+    values, present = table.of(manifest.column("path").tolist(), starts)
+    if not present.any():
+        raise UserError(
+            f"{file}: has descriptors of none of the {len(manifest)} labelled clips; its paths "
+            "must be those of the manifest, below its root"
+        )
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return EmbeddingTable.build(manifest, {vector: (values, present)}, digest[:16])
+
+
 def embedded(
     weights: Path, recipe: Recipe, manifest: Manifest, source: ClipSource, out: Path
 ) -> EmbeddingTable:
@@ -170,6 +195,14 @@ def embedded(
     table = replace(table, info={**table.info, "clip": made_of["clip"]})
     table.write(out)
     return table
+
+
+def _weights(folder: Path) -> str | None:
+    """What tells the weights of a run from others; None where it has none."""
+    try:
+        return checkpoint.load(checkpoint.of_run(folder))[1].get("weights")
+    except UserError:
+        return None
 
 
 def _digest(text: str) -> str:

@@ -26,7 +26,7 @@ from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.progress import say
 from triptych.recipes.comparison.plan import modality, plain
 
-FORMAT = 1
+FORMAT = 2
 META = b"triptych.scores"
 MADE_OF = ("checkpoint", "manifest", "clip")  # what decides an embedding table
 EVALUATORS: dict[str, Evaluator] = {**PROBES, "clusters": FeatureClusters()}
@@ -34,12 +34,12 @@ EVALUATORS: dict[str, Evaluator] = {**PROBES, "clusters": FeatureClusters()}
 
 @dataclass(frozen=True)
 class Scores:
-    """One evaluation of one run: columns are [N], the examples that were tested."""
+    """One evaluation of one run: columns are [N], the examples that were tested; R is its draws."""
 
     names: Strings  # path, or clip_id
     groups: Strings
     labels: Strings
-    found: Strings  # predicted labels, or cluster numbers
+    found: Strings  # [N, R] predicted labels, or cluster numbers
     rows: list[Row]  # of results.json
     protocol: dict[str, Any]
 
@@ -156,11 +156,12 @@ class Judge:
         ]
         where = Path(f"{plain(row)}-{seed}.parquet")
         protocol = {**about, **provenance(table, file, joined, where, seed), **outcome.protocol}
-        tested = outcome.predictions != ""
+        predicted = outcome.predictions.reshape(len(asked.labels), -1)
+        tested = predicted[:, 0] != ""
         assert asked.names is not None
         return Scores(
             asked.names[tested], asked.groups[tested], asked.labels[tested],
-            outcome.predictions[tested], rows, protocol,
+            predicted[tested], rows, protocol,
         )  # fmt: skip
 
     def _level(self, evaluator: str) -> str:

@@ -16,13 +16,14 @@ from triptych.clustering.agreement import ami, nmi
 from triptych.evaluate import bootstrap
 from triptych.evaluate.bootstrap import Interval, Numbers
 from triptych.evaluate.clusters import DRAWS, bounds
+from triptych.evaluate.evaluator import rights
 from triptych.evaluate.folds import Strings
 from triptych.recipes.comparison.scores import Scores
 
 AGREEMENTS = {"nmi": nmi, "ami": ami}
 STATISTICS = {
     "value": "mean over seeds",
-    "linear, knn": "accuracy over all tested examples",
+    "linear, knn, N-shot": "accuracy over all tested examples, and over draws",
     "low, high": (
         "95 % percentile bootstrap over groups of the tested examples: of each one's share of "
         "right answers over the seeds; for clusters, of the mean over seeds of the agreement, the "
@@ -35,7 +36,7 @@ STATISTICS = {
 
 @dataclass(frozen=True)
 class Aligned:
-    """The same examples as several seeds found them: columns [N], ``found`` one per seed."""
+    """The same examples as several seeds found them: columns [N], ``found`` [N, R] per seed."""
 
     names: Strings
     groups: Strings
@@ -62,14 +63,14 @@ def _places(names: Strings, wanted: Strings) -> np.ndarray[Any, np.dtype[np.int6
 
 def shares(examples: Aligned) -> Numbers:
     """Each example's share of right answers over the seeds, (N,)."""
-    shares: Numbers = np.mean([found == examples.labels for found in examples.found], axis=0)
+    shares: Numbers = np.mean([rights(found, examples.labels) for found in examples.found], axis=0)
     return shares
 
 
 def accuracy(scores: Sequence[Scores]) -> tuple[Interval, list[float]]:
     """The mean accuracy over seeds with its interval, and each seed's own."""
     examples = align(scores)
-    each = [float(np.mean(found == examples.labels)) for found in examples.found]
+    each = [float(rights(found, examples.labels).mean()) for found in examples.found]
     return bootstrap.share(shares(examples), examples.groups, 0), each
 
 
@@ -93,7 +94,7 @@ class Agreement:
         examples = align(scores)
         value, low, high = bootstrap.around(*self._spread(examples))
         least, most = bounds(self.metric, len(set(examples.labels)))
-        each = [self._mean(examples.labels, [found]) for found in examples.found]
+        each = [self._mean(examples.labels, [found[:, 0]]) for found in examples.found]
         return Interval(value, max(low, least), min(high, most)), each
 
     def over(self, scores: Sequence[Scores], others: Sequence[Scores]) -> Interval:
@@ -109,7 +110,7 @@ class Agreement:
     def _spread(self, examples: Aligned) -> tuple[float, Numbers]:
         # As numbers: every draw sorts them.
         truth = np.unique(examples.labels, return_inverse=True)[1]
-        found = [np.unique(one, return_inverse=True)[1] for one in examples.found]
+        found = [np.unique(one[:, 0], return_inverse=True)[1] for one in examples.found]
         key = tuple(part.tobytes() for part in (truth, *found)) + tuple(examples.groups)
         if key not in self.known:
             self.known[key] = bootstrap.spread(
