@@ -32,6 +32,7 @@ from triptych.recipes.comparison.table import (
     probes,
     write_csv,
 )
+from triptych.recipes.named import lacking
 from triptych.training import memory, published
 
 Table = list[dict[str, Any]]
@@ -138,6 +139,11 @@ class _Work:
         for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
+        trained = [row for row in self.rows if row.kind == "method"]
+        for line in dict.fromkeys(
+            line for row in trained for line in lacking(row.recipe, row.named)
+        ):
+            say(f"compare: {line}")
         for row in self.rows:
             if row.kind == "random":
                 _say_what_is_not_random(row)

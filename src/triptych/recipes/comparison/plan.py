@@ -66,6 +66,11 @@ class Row:
     start: str = ""  # of a random row: the row whose runs begin from these weights
     random: str = ""  # the row before training that it is compared with
 
+    @property
+    def named(self) -> str:
+        """Its RECIPE, without what the command line changes of it."""
+        return self.of.partition(" ")[0]
+
     def folder(self, seed: int) -> str:
         """The name of its run of ``seed``, fit for a file."""
         return f"{plain(self.name)}-{seed}"
@@ -130,7 +135,7 @@ def base_recipe(name: str) -> tuple[str, Recipe]:
             f"{name!r}: neither a method, nor a named recipe, nor the path of a recipe.json; {hint}"
             f"methods are {', '.join(names())}, and `triptych recipes` lists the named ones"
         )
-    return name, known[name].make()
+    return name, named.recipe_of(name)
 
 
 def value_of(recipe: Recipe, key: str) -> Any:
