@@ -300,6 +300,16 @@ def test_an_untrained_row_of_published_weights_is_said_not_to_be_random(
     assert found["failed"] == []
 
 
+def test_a_row_that_begins_from_another_is_said_to_begin_anew(
+    labelled: Labelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    axis = ["clustering.iterations=10,20"]
+    with pytest.raises(UserError, match=r"too few for clustering\.k=6000"):
+        compare(labelled, tmp_path / "out", ["la_kinetics"], axis=axis)
+    said = "compare: la_kinetics is of a run that began where ir_start_kinetics ended"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_a_run_that_never_began_is_why_there_is_no_random_row(
     labelled: Labelled, tmp_path: Path
 ) -> None:

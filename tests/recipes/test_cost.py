@@ -4,7 +4,7 @@ from torch import nn
 
 from triptych.encoders.build import build
 from triptych.encoders.encoder import VideoInput
-from triptych.recipes.cost import COUNTED, Cost, cost, of_encoder, reckon, step_of
+from triptych.recipes.cost import COUNTED, Cost, cost, of_banks, of_encoder, reckon, step_of
 from triptych.recipes.named import every, find
 
 
@@ -42,6 +42,19 @@ def test_hours_follow_from_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COUNTED, step_of(plateau), Cost(1e12, 1e6, 10**6))
     hours = reckon(plateau, 65_000_000)["hours_on_one_gpu"]
     assert hours == pytest.approx(65e6 * (2 * 3 + 2) * 1e12 / 1e14 / 3600)
+
+
+def test_clusters_of_banks_cost_a_product_with_all_centres_in_every_iteration() -> None:
+    one = 2 * 1000 * 6000 * 20 * 3  # of a number: clips, K, iterations, m
+    plain, outside, joint = (
+        of_banks(find(name).make(), 1000)
+        for name in ("la_kinetics", "la_idt_untuned_kinetics", "la_idt_kinetics")
+    )
+    assert plain == one * 128 * 201  # before each of 200 epochs and at the end
+    assert outside == one * 2000  # once
+    assert joint == one * 2128 * 26
+    assert of_banks(find("ir_kinetics").make(), 1000) == 0
+    assert of_banks(find("xdc_coin_64").make(), 1000) == 0
 
 
 def test_every_named_recipe_s_step_costs_what_was_counted() -> None:

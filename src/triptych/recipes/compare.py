@@ -33,6 +33,7 @@ from triptych.recipes.comparison.table import (
     probes,
     write_csv,
 )
+from triptych.recipes.named import lacking
 from triptych.training import memory, published
 
 Table = list[dict[str, Any]]
@@ -144,6 +145,9 @@ class _Work:
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
         folders = {row.name: row.folder for row in self.rows}
+        whole = [row for row in self.rows if row.kind == "method" and not row.begins]
+        for line in dict.fromkeys(line for row in whole for line in lacking(row.recipe, row.named)):
+            say(f"compare: {line}")
         for row in self.rows:
             if row.kind == "random":
                 _say_what_is_not_random(row)

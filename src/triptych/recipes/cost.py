@@ -19,6 +19,10 @@ OPERATIONS_A_SECOND = 1e14
 BYTES = 2  # of a number that autograd keeps, in bf16
 STATE = {"adamw": 16, "sgd": 12}  # bytes a parameter: weight, gradient, what the optimiser keeps
 CLIPS = 2  # BatchNorm wants more than one
+SKETCH = 2000  # numbers of a descriptor, as `describe idt` makes them
+# Kinetics' videos: 10 seconds at 30 frames each; of 340x256 pixels docs/descriptors.md has 17 a
+# second of one core.
+FRAMES_A_VIDEO, FRAMES_A_CORE_SECOND = 300, 17
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ COUNTED = {
     "i3d_released 64x112, bag_of_words": Cost(55860404224.0, 71126711.0, 12287264),
     "bag_of_words": Cost(0.0, 0.0, 0),
     "roberta": ROBERTA,
+    "resnet3d_18_a 16x112": Cost(16592142336.0, 12613248.0, 33030080),
+    "resnet3d_18_b 16x112": Cost(16615604224.0, 12748672.0, 33203904),
+    "resnet3d_18_b 32x112": Cost(33231208448.0, 24713600.0, 33203904),
+    "resnet3d_18_b 64x112": Cost(66462416896.0, 48975232.0, 33203904),
+    "resnet3d_18_b 16x224": Cost(65715306496.0, 50327936.0, 33203904),
+    "resnet3d_34_b 16x112": Cost(25392185344.0, 16372864.0, 63513536),
+    "resnet3d_34_b 16x224": Cost(100396957696.0, 64021120.0, 63513536),
 }
 
 
@@ -122,15 +133,15 @@ def reckon(recipe: Recipe, clips: int) -> dict[str, float]:
 
     A clip of training costs three forward passes, and one more at each clustering, of which the
     last only judges the weights; where labels stay until a plateau, every second epoch is taken to
-    end in one. A memory bank is clustered as it is, without a pass; its products are left out: with
-    240,000 clips they are less than a hundredth of a 3D ResNet-18's.
+    end in one. A memory bank is clustered as it is, without a pass. Its memory and its products
+    with a batch are left out: with 240,000 clips they are less than a gibibyte and less than a
+    hundredth of a 3D ResNet-18's.
     """
     found = COUNTED.get(step_of(recipe)) or cost(recipe)
-    every = 2 if recipe.refresh_on == "plateau" else recipe.refresh_every
     passes = 3 * recipe.epochs
     if not declare(recipe.method, recipe.modalities).bank:
-        passes += -(-recipe.epochs // every) + 1
-    operations = clips * passes * found.forward
+        passes += clusterings(recipe)
+    operations = clips * passes * found.forward + of_banks(recipe, clips)
     memory = recipe.batch * found.kept * BYTES
     memory += found.parameters * STATE[recipe.optimisation.optimizer]
     return {
@@ -139,3 +150,29 @@ def reckon(recipe: Recipe, clips: int) -> dict[str, float]:
         "hours_on_one_gpu": operations / OPERATIONS_A_SECOND / 3600,
         "gibibytes": memory / 2**30,
     }
+
+
+def clusterings(recipe: Recipe) -> int:
+    """How often a run makes clusters, the last time to judge its weights."""
+    every = 2 if recipe.refresh_on == "plateau" else recipe.refresh_every
+    return -(-recipe.epochs // every) + 1
+
+
+def of_banks(recipe: Recipe, clips: int) -> float:
+    """Operations of k-means over memory banks and a prior's descriptors: distances to all centres.
+
+    Of other methods there are none here: their few clusters cost next to nothing beside a pass.
+    """
+    method = declare(recipe.method, recipe.modalities)
+    banks = sum(cluster.over == "bank" for cluster in method.clusters)
+    settings, prior = recipe.clustering, recipe.prior
+    width, times = recipe.bank.width, clusterings(recipe)
+    if prior.file is not None:
+        width, times = (SKETCH, 1) if prior.space == "prior" else (width + SKETCH, times)
+    runs = banks * recipe.aggregation.clusterings * settings.starts * times
+    return 2.0 * clips * settings.k * width * settings.iterations * runs
+
+
+def core_hours(videos: int) -> float:
+    """Of one core of a CPU, to describe so many of Kinetics' videos by `describe idt`."""
+    return videos * FRAMES_A_VIDEO / FRAMES_A_CORE_SECOND / 3600

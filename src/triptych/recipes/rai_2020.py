@@ -10,7 +10,7 @@ video, and its scores are not those of learning without labels.
 
 from __future__ import annotations
 
-from triptych.recipes.named import row
+from triptych.recipes.named import Row, row
 from triptych.training.recipe import (
     NO_AUGMENTATION,
     Clip,
@@ -56,19 +56,19 @@ def rai(
     )
 
 
-@row("UCF101", UCF101_VIDEOS, UCF101, {"UCF101 fc": 77.0})
+@row(Row("UCF101", UCF101_VIDEOS, UCF101, {"UCF101 fc": 77.0}))
 def smc_ucf101() -> Recipe:
     """Single-modal clustering of UCF101's videos, 16 frames, every second one."""
     return rai("sdc", ("video",), Clip(frames=16, frame_rate=12.5, size=112, resize=(224, 224)))
 
 
-@row("COIN, narrated", COIN_VIDEOS, TEXT, {"COIN text fc": 82.7})
+@row(Row("COIN, narrated", COIN_VIDEOS, TEXT, {"COIN text fc": 82.7}))
 def smc_coin_bow() -> Recipe:
     """Single-modal clustering of narrations as bags of 300 words."""
     return rai("sdc", ("text",), LONG)
 
 
-@row("COIN, narrated", COIN_VIDEOS, TEXT, {"COIN text fc": 12.7})
+@row(Row("COIN, narrated", COIN_VIDEOS, TEXT, {"COIN text fc": 12.7}))
 def smc_coin_roberta() -> Recipe:
     """Single-modal clustering of narrations by RoBERTa: 512 tokens, pooled to 1024 numbers.
 
@@ -79,47 +79,47 @@ def smc_coin_roberta() -> Recipe:
     return recipe.model_copy(update={"optimisation": rates})
 
 
-@row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 22.8})
+@row(Row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 22.8}))
 def smc_coin_16() -> Recipe:
     """Single-modal clustering of COIN's videos by 16 frames: two runs of eight."""
     return rai("sdc", ("video",), LONG.model_copy(update={"segments": 2}))
 
 
-@row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 44.9})
+@row(Row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 44.9}))
 def smc_coin_64() -> Recipe:
     """Single-modal clustering of COIN's videos by 64 frames: eight runs of eight."""
     return rai("sdc", ("video",), LONG)
 
 
-@row(
+@row(Row(
     "COIN, narrated", COIN_VIDEOS, "Rai et al., tables 2 and 3, frozen",
     {"COIN fc": 50.4, "COIN text fc": 80.4},
-)  # fmt: skip
+))  # fmt: skip
 def xdc_coin_64() -> Recipe:
     """XDC of COIN's videos and narrations: each learns from the other's clusters."""
     return rai("xdc", ("video", "text"), LONG)
 
 
-@row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 49.6})
+@row(Row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 49.6}))
 def xcc_coin_64() -> Recipe:
     """XCC of COIN's videos and narrations, cross-entropy and triplet term weighing the same."""
     return rai("xcc", ("video", "text"), LONG)
 
 
-@row("COIN, narrated", COIN_VIDEOS, "section 3.2.2 of the paper; no table has it")
+@row(Row("COIN, narrated", COIN_VIDEOS, "section 3.2.2 of the paper; no table has it"))
 def jdc_coin_64() -> Recipe:
     """JDC of COIN's videos and narrations: projections clustered and classified together."""
     return rai("jdc", ("video", "text"), LONG)
 
 
-@row("COIN, narrated", COIN_VIDEOS, "no table; the release's log has 37.8 at its best epoch")
+@row(Row("COIN, narrated", COIN_VIDEOS, "no table; the release's log has 37.8 at its best epoch"))
 def xcc_coin_64_ramped() -> Recipe:
     """XCC whose cross-entropy comes in by steps, the release's ``--gradual``."""
     contrast = Contrastive(alpha=(0.0, 0.0, 0.0, 0.2, 0.2, 0.4, 0.4, 0.5))
     return rai("xcc", ("video", "text"), LONG).model_copy(update={"contrast": contrast})
 
 
-@row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 50.4})
+@row(Row("COIN, narrated", COIN_VIDEOS, VIDEO, {"COIN fc": 50.4}))
 def xdc_coin_64_released() -> Recipe:
     """XDC as the release runs it, mistakes included.
 

@@ -59,20 +59,30 @@ def _terms(method: Method) -> list[str]:
 def recipes(
     name: Annotated[str | None, typer.Argument(help="say everything about this one")] = None,
 ) -> dict[str, Any]:
-    """The named recipes: a row of a paper's table each, and with NAME its command and cost."""
+    """The named recipes: a row of a paper's table each, and with NAME its commands and cost."""
+    from dataclasses import asdict
+
     from triptych.recipes.named import every, find
 
     if name is None:
-        return {"recipes": [_summary(named) for named in every().values()]}
+        return {"recipes": [_summary(named) for named in every().values() if named.row.of_table]}
     from triptych.recipes.cost import reckon
 
     named = find(name)
+    found, total, steps = reckon(named.make(), named.row.clips), named.total(), named.steps()
     return {
         **_summary(named),
+        "gibibytes": total["gibibytes"],
+        "hours_on_one_core": total["hours_on_one_core"],
+        "parameters": found["parameters"],
+        "gigaflops_a_clip": found["gigaflops_a_clip"],
+        "scores": dict(named.row.scores),
         "about": named.about,
-        "command": named.command(),
+        "steps": [asdict(step) for step in steps],
+        "command": "\n".join(step.command for step in steps),
+        "weights": named.leaves(),
         "cost": named.cost(),
-        "step": _step(reckon(named.make(), named.clips)),
+        "step": _step(found),
         "settings": " ".join(_differences(named.make())),
     }
 
@@ -115,18 +125,20 @@ def _differences(recipe: Any) -> list[str]:
 
 
 def _summary(named: Any) -> dict[str, Any]:
-    from triptych.recipes.cost import reckon
+    from triptych.methods.method import declare
 
-    recipe = named.make()
+    recipe, row = named.make(), named.row
+    clustered = declare(recipe.method, recipe.modalities).clusters
+    method = "none" if row.nothing else "supervised" if row.labels else recipe.method
     return {
         "recipe": named.name,
-        "method": recipe.method,
+        "method": method,
         "modalities": ", ".join(recipe.modalities),
-        "data": named.data,
-        "clips": named.clips,
-        "k": recipe.clustering.k,
+        "data": row.data,
+        "clips": row.clips,
+        "k": recipe.clustering.k if clustered else None,
         "frames": recipe.clip.frames * recipe.clip.segments,
-        "hours_on_one_gpu": float(f"{reckon(recipe, named.clips)['hours_on_one_gpu']:.2g}"),
+        "hours_on_one_gpu": float(f"{named.total()['hours_on_one_gpu']:.2g}"),
         "published": named.published(),
-        "source": named.source,
+        "source": row.source,
     }

@@ -27,12 +27,17 @@ HEADINGS = {
     ("concepts", "smallest"): "Smallest of those that are ranked",
     ("filters", "filters"): "First layers",
     ("recipes", "recipes"): (
-        "Published: accuracy in %; fc: a linear classifier on frozen features, all: the whole "
-        "encoder tuned"
+        "Published: accuracy in %; fc: a linear classifier on frozen features, 5-shot: of five "
+        "videos of each class; all: the whole encoder tuned"
     ),
+    ("recipes", "steps"): "What it takes, command by command",
 }
-
-
+# What --json has as numbers and another value says in words.
+IN_WORDS = {
+    "recipes": (
+        "scores", "parameters", "gigaflops_a_clip", "gibibytes", "hours_on_one_core",
+    ),
+}  # fmt: skip
 NOTHING = {
     ("doctor", "files"): "all decode, nothing to remark",
     ("scan", "files"): "nothing to remark",
@@ -51,11 +56,16 @@ def render(name: str, result: dict[str, Any]) -> None:
             least = Console(width=WIDEST).measure(rows).minimum
             Console(width=max(console.width, least)).print(rows)
     for key, value in result.items():
+        if key in IN_WORDS.get(name, ()):
+            continue
         if isinstance(value, list):
             if not value:
                 console.print(f"{key}: {NOTHING.get((name, key), 'none')}")
         else:
-            console.print(Text(f"{key.replace('_', ' ')}: {_text(value)}"))
+            text = _text(value)
+            several = "\n" in text  # commands, to be copied line by line
+            shown = f"{key.replace('_', ' ')}:{chr(10) if several else ' '}{text}"
+            console.print(Text(shown), soft_wrap=several)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
@@ -91,6 +101,11 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
         return [_concept(row) for row in rows]
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
+    if name == "recipes" and key == "steps":  # the commands are below, whole, to be copied
+        hours = ("hours_on_one_gpu", "gibibytes", "hours_on_one_core")
+        return [
+            {"leaves": row["leaves"], **{key: f"{row[key]:.3g}" for key in hours}} for row in rows
+        ]
     if name == "recipes":  # the source is in --json, and with the recipe's name
         shown = [{key: row[key] for key in row if key not in ("source", "clips")} for row in rows]
         return [{**row, "hours_on_one_gpu": f"{row['hours_on_one_gpu']:.2g}"} for row in shown]

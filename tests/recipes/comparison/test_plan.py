@@ -62,6 +62,16 @@ def test_a_prior_is_no_part_of_training_with_labels() -> None:
     assert taught.recipe.prior.file is None
 
 
+def test_a_recipe_of_labels_is_no_row_by_itself() -> None:
+    with pytest.raises(UsageError, match="supervised_kinetics_32' learns from labels"):
+        plan(["supervised_kinetics_32"], [], vector="vector_video")
+
+
+def test_a_row_knows_its_recipe_s_name_without_what_is_changed() -> None:
+    rows = plan(["la_kinetics:epochs=3"], ["batch=8,16"], vector="vector_video")
+    assert {row.named for row in rows if row.kind == "method"} == {"la_kinetics"}
+
+
 def test_untrained_encoders_are_a_row_wherever_they_differ() -> None:
     rows = by_name(["sdc", "xdc"], ["clip.background=keep,subtract", "clustering.k=4,8"])
     random = [row for row in rows.values() if row.kind == "random"]

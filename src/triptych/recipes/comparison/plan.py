@@ -70,6 +70,11 @@ class Row:
     begins: str = ""  # the row from whose run of the same seed it begins
     file: Path | None = None  # of descriptors, which are evaluated as they are
 
+    @property
+    def named(self) -> str:
+        """Its RECIPE, without what the command line changes of it."""
+        return self.of.partition(" ")[0]
+
     def folder(self, seed: int) -> str:
         """The name of its run of ``seed``, fit for a file."""
         return f"{plain(self.name)}-{seed}"
@@ -140,7 +145,7 @@ def base_recipe(name: str) -> tuple[str, Recipe]:
             f"{name!r}: neither a method, nor a named recipe, nor the path of a recipe.json; {hint}"
             f"methods are {', '.join(names())}, and `triptych recipes` lists the named ones"
         )
-    return name, known[name].make()
+    return name, named.recipe_of(name)
 
 
 def value_of(recipe: Recipe, key: str) -> Any:
