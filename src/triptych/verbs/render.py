@@ -92,7 +92,7 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
     if name == "concepts" and key != "clusterings":
         return [_concept(row) for row in rows]
     if name == "wall" and key == "clusters":
-        columns = ["source", "cluster", "size", "videos", "why", "says"]
+        columns = ["source", "cluster", "size", "films", "why", "says"]
         return [{column: row[column] for column in columns} for row in rows]
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]

@@ -17,6 +17,7 @@ DRAWS = 1000
 DRAWS_OF_ALL = 200
 FEWEST = 3  # films, of a cluster for an interval, of the collection for a yardstick
 COVERAGE = (2.5, 97.5)
+DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Yardstick:
         """Cosines of all pairs [n, n], and which are of different films."""
         chosen = self.vectors[places].astype(np.float64)
         films = self.films[places]
-        return chosen @ chosen.T, films[:, None] != films[None]
+        # A pair may be among those drawn too: it has to equal itself, whatever the order of sums.
+        return np.round(chosen @ chosen.T, DECIMALS), films[:, None] != films[None]
 
     def shares(self, similar: Floats) -> Floats:
         """Share of the random pairs that are less alike; of equal ones half."""

@@ -100,8 +100,8 @@ def _column(
     ]
     blocks = []
     for one in wall.clusters:
-        files = "film" if one.videos == 1 else "films"
-        title = f"Cluster {one.cluster}: {one.size} clips of {one.videos} {files}, {one.why}"
+        films = "film" if one.films == 1 else "films"
+        title = f"Cluster {one.cluster}: {one.size} clips of {one.films} {films}, {one.why}"
         said = [sentence(one, roles), *facts(one, roles)]
         lines = [line for words in said for line in textwrap.wrap(words, letters)]
         blocks.append((one, title, lines))

@@ -36,7 +36,7 @@ class Shared:
     cluster: int
     why: str
     size: int
-    videos: int
+    films: int  # or sources, where labels name them
     motion: Alike | None
     scene: Alike | None
     labels: dict[str, Common]  # by column
@@ -181,11 +181,11 @@ class Collection:
                 cluster,
                 reason,
                 len(members),
-                len(set(self.paths[members])),
+                len(set(self.films[members].tolist())),
                 measures["motion"][cluster],
                 measures["scene"][cluster],
                 {name: one for name, one in commons.items() if one is not None},
-                exemplars(members, near, self.paths, settings.clips),
+                exemplars(members, near, self.films, settings.clips),
             )
             clusters.append(shared)
         best = {
