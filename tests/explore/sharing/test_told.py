@@ -19,12 +19,13 @@ ROWS = [
 def test_a_clustering_as_a_whole() -> None:
     assert overall(WALL, 0, ROWS) == [
         "2 clusters of 3 clips: by hand.",
+        "2 of them have 5 clips or more, as those that are picked must.",
         "Agreement (AMI, chance 0) with motion 0.31 [0.20 0.40].",
         "Pairs of one cluster, more alike than random ones (.50), mean of 2 clusters: motion 0.61 "
         "(the best by chance 0.55), scene 0.50.",
     ]
-    assert "0.11" in overall(WALL, 1, ROWS)[1]
-    assert len(overall(WALL, 0, [])) == 2
+    assert "0.11" in overall(WALL, 1, ROWS)[2]
+    assert len(overall(WALL, 0, [])) == 3
 
 
 def test_two_clusterings_beside_each_other() -> None:

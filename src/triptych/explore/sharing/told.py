@@ -20,7 +20,10 @@ def overall(wall: Wall, number: int, agreement: Sequence[Mapping[str, Any]]) -> 
     ``high``: adjusted mutual information.
     """
     inside = int((wall.grouping.labels >= 0).sum())
-    said = [f"{wall.grouping.k} clusters of {inside:,} clips: {wall.grouping.made}."]
+    said = [
+        f"{wall.grouping.k} clusters of {inside:,} clips: {wall.grouping.made}.",
+        f"{wall.candidates} of them have {wall.least} clips or more, as those that are picked must.",
+    ]
     if mine := [row for row in agreement if row["source"] == number + 1]:
         parts = [
             f"{row['with']} {row['value']:.2f} [{row['low']:.2f} {row['high']:.2f}]" for row in mine
