@@ -32,7 +32,7 @@ def test_a_run_has_the_clusters_that_taught_it(
 ) -> None:
     run.make(tmp_path)
     clips, (video,) = read([tmp_path], Wanted())
-    assert (video.name, video.k, len(clips)) == ("xdc, video", 3, 12)
+    assert (video.name, video.k, len(clips)) == (f"{tmp_path.name}: xdc, video", 3, 12)
     assert video.labels.tolist() == run.CLUSTERS["video"][0]
     assert "made after 2 of 4 epochs of training" in video.made
     assert "the clustering video; it has video, audio, joint" in capsys.readouterr().err

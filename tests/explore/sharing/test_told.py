@@ -19,7 +19,7 @@ ROWS = [
 def test_a_clustering_as_a_whole() -> None:
     assert overall(WALL, 0, ROWS) == [
         "2 clusters of 3 clips: by hand.",
-        "2 of them have 5 clips or more, as those that are picked must.",
+        "2 of them have 5 clips or more, as those picked here must.",
         "Agreement (AMI, chance 0) with motion 0.31 [0.20 0.40].",
         "Pairs of one cluster, more alike than random ones (.50), mean of 2 clusters: motion 0.61 "
         "(the best by chance 0.55), scene 0.50.",

@@ -38,7 +38,7 @@ class Grouping:
     labels: npt.NDArray[np.int64]  # [clips], -1 in no cluster
     k: int
     near: npt.NDArray[np.float64] | None  # [clips], to the cluster's centre; None: not known
-    file: Path | None  # of the vectors that were clustered here
+    file: Path | None  # of the vectors that were clustered, or that were a run's prior
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,11 @@ def read(sources: Sequence[Path], wanted: Wanted) -> tuple[Clips, list[Grouping]
         raise UsageError("--k is for files of vectors; a run has the clusters that it has")
     clips = _clips(found, wanted)
     names = iter(wanted.clusterings)
-    taught = [_of_run(one, clips, next(names, None)) for one in found if isinstance(one, Taught)]
+    taught = [
+        _of_run(source, one, clips, next(names, None))
+        for source, one in zip(sources, found, strict=True)
+        if isinstance(one, Taught)
+    ]
     k = wanted.k or next((one.k for one in taught), None)
     runs_in_order = iter(taught)
     groupings = [
@@ -132,7 +136,7 @@ def _clips(found: Sequence[Taught | Path], wanted: Wanted) -> Clips:
     )
 
 
-def _of_run(taught: Taught, clips: Clips, asked: str | None) -> Grouping:
+def _of_run(source: Path, taught: Taught, clips: Clips, asked: str | None) -> Grouping:
     names = list(taught.assignments)
     if asked is not None and asked not in names:
         raise UsageError(f"--clustering {asked}: the run's are {', '.join(names)}")
@@ -144,13 +148,14 @@ def _of_run(taught: Taught, clips: Clips, asked: str | None) -> Grouping:
     held = taught.assignments[name]
     rows = clips.rows(taught.manifest.column("clip_id"))
     near = typical(taught, name)
+    prior = taught.facts.get("recipe", {}).get("prior", {}).get("file")
     return Grouping(
-        f"{taught.facts.get('method', 'run')}, {name}",
+        f"{source.absolute().name}: {taught.facts.get('method', 'run')}, {name}",
         f"those that taught {taught.checkpoint}, made {taught.made()}",
         np.where(rows >= 0, held.labels[rows], -1),
         len(held.centroids),
         None if near is None else np.where(rows >= 0, near[rows], -np.inf),
-        None,
+        None if prior is None else Path(prior),
     )
 
 

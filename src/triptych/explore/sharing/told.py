@@ -22,7 +22,7 @@ def overall(wall: Wall, number: int, agreement: Sequence[Mapping[str, Any]]) -> 
     inside = int((wall.grouping.labels >= 0).sum())
     said = [
         f"{wall.grouping.k} clusters of {inside:,} clips: {wall.grouping.made}.",
-        f"{wall.candidates} of them have {wall.least} clips or more, as those that are picked must.",
+        f"{wall.candidates} of them have {wall.least} clips or more, as those picked here must.",
     ]
     if mine := [row for row in agreement if row["source"] == number + 1]:
         parts = [
