@@ -23,10 +23,7 @@ MARGIN, TOP, BOTTOM, BETWEEN = 0.3, 0.45, 0.35, 0.25
 LETTERS = 16.5  # of the text's size to the inch
 LEAST = 6  # clips' widths, so that text has room
 INK, SOFT, BLANK = "#23221f", "#5f5c55", "#e2dfd7"
-NOTE = (
-    "Each strip is a clip, from its start at the top to its end at the bottom; the most typical "
-    "first, other films before further clips of one."
-)
+NOTE = "Each strip is a clip, from its start at the top to its end at the bottom."
 
 
 def draw(

@@ -43,7 +43,6 @@ def write(
             "name": wall.grouping.name,
             "about": wall,
             "overall": overall(wall, place, agreement),
-            "near": wall.grouping.near is not None,
             "clusters": [_card(one, clips, found, roles, captions) for one in wall.clusters],
         }
         for place, wall in enumerate(walls)

@@ -40,6 +40,10 @@ def overall(wall: Wall, number: int, agreement: Sequence[Mapping[str, Any]]) -> 
             f"Pairs of one cluster, more alike than random ones (.50), mean of {wall.measured} "
             f"clusters: {', '.join(parts)}."
         )
+    if wall.grouping.near is None:
+        said.append("Clips shown: drawn at random, as there are no embeddings of these weights.")
+    else:
+        said.append("Clips shown: nearest the cluster’s centre, other films first.")
     return said
 
 
