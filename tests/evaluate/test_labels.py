@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triptych.errors import UserError
-from triptych.evaluate.labels import describe, join, read_labels
+from triptych.evaluate.labels import describe, join, label_columns, read_labels
 
 ROOT = Path("/collection")
 PATHS = ["fight/a.mp4", "fight/a.mp4", "calm/b.mp4", "calm/c.mp4"]
@@ -100,6 +100,11 @@ def test_the_target_is_named_or_evident(file: Path) -> None:
         "labels.csv: no column 'motion'; the label columns are action, task"
     )
     assert "none is left; name it" in refused(file, "path,fold\na.mp4,1\n")
+
+
+def test_the_columns_that_may_hold_labels_are_named(file: Path) -> None:
+    file.write_text("path,verb,fold,group,split,place\na.mp4,x,1,g,train,y\n")
+    assert label_columns(file) == ["verb", "place"]
 
 
 def test_what_does_not_fit_is_counted_with_examples(file: Path) -> None:

@@ -93,6 +93,11 @@ def read_labels(path: Path, target: str | None = None) -> LabelFile:
     return LabelFile(str(path), key == "clip_id", target, columns, list(lines.values()), blank)
 
 
+def label_columns(path: Path) -> list[str]:
+    """The columns of a CSV that may hold labels. Raises UserError in one line."""
+    return _label_columns(_cells(path)[0])
+
+
 def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root: Path) -> Joined:
     """Give each clip its label; a label of a path goes to all clips of that file.
 
@@ -229,9 +234,13 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, rows[1:]
 
 
-def _target(path: Path, header: list[str], target: str | None) -> str:
+def _label_columns(header: list[str]) -> list[str]:
     reserved = {"clip_id", *PATH_COLUMNS, *OTHER_COLUMNS}
-    labels = [name for name in header if name not in reserved]
+    return [name for name in header if name not in reserved]
+
+
+def _target(path: Path, header: list[str], target: str | None) -> str:
+    labels = _label_columns(header)
     if target is not None:
         if target not in header:
             raise UserError(

@@ -143,7 +143,7 @@ def _clustering(
     if least is None:
         least = composition.least_size(int(sizes.sum()), k)
     enough = sizes >= max(least, 1)
-    near = _typical(taught, name)
+    near = typical(taught, name)
     about = _About(taught, name, near, classes, table)
     measured: dict[str, float | None] = dict.fromkeys(
         ("purity", "chance", "purest_by_chance", "least_pure_by_chance")
@@ -221,7 +221,7 @@ class _About:
         ]
 
 
-def _typical(taught: Taught, name: str) -> npt.NDArray[np.float64] | None:
+def typical(taught: Taught, name: str) -> npt.NDArray[np.float64] | None:
     """How near each clip is to the centre of its cluster, (clips,); None without features.
 
     The cosine to the mean of the cluster's clips, of features less their mean over all clips. The

@@ -23,6 +23,7 @@ MODULES = {
     "evaluate": "find",
     "compare": "compare",
     "concepts": "look",
+    "wall": "wall",
     "filters": "look",
     "fit": "whole",
     "demo": "whole",

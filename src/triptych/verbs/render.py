@@ -25,6 +25,8 @@ HEADINGS = {
     ("concepts", "least_pure"): "Least pure of those that are ranked",
     ("concepts", "largest"): "Largest clusters",
     ("concepts", "smallest"): "Smallest of those that are ranked",
+    ("wall", "agreement"): "Agreement: adjusted mutual information, 0 by chance",
+    ("wall", "clusters"): "Clusters",
     ("filters", "filters"): "First layers",
     ("recipes", "recipes"): (
         "Published: accuracy in %; fc: a linear classifier on frozen features, 5-shot: of five "
@@ -99,6 +101,9 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
         return [{column: row.get(column) for column in columns} for row in shown]
     if name == "concepts" and key != "clusterings":
         return [_concept(row) for row in rows]
+    if name == "wall" and key == "clusters":
+        columns = ["source", "cluster", "size", "films", "why", "says"]
+        return [{column: row[column] for column in columns} for row in rows]
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
     if name == "recipes" and key == "steps":  # the commands are below, whole, to be copied
