@@ -67,6 +67,7 @@ def main() -> None:
         print(f"{options.threads} threads; GEMM 2048^3: {rate:.0f} GFLOP/s\n")
         for rows, width, k in ((50_000, 512, 256), (50_000, 128, 3000)):
             clustering(int(rows * options.scale), width, k, options.rounds, rate)
+        aggregation(int(235_000 * options.scale), 128, int(6_000 * options.scale), rate)
         nearest(int(240_000 * options.scale), 2_000, 512, rate)
         probe(int(13_000 * options.scale), 512, 50)
 
@@ -124,6 +125,33 @@ def clustering(rows: int, width: int, k: int, rounds: int, rate: float) -> None:
     table(
         f"k-means, {rows} x {width}, k={k}, {ITERATIONS} iterations", contenders, "inertia", floor
     )
+
+
+def aggregation(rows: int, width: int, k: int, rate: float) -> None:
+    """What LA clusters before every refresh: the bank, three times, beside faiss's own k-means.
+
+    Both from starts of their own: ``kmeans()`` by k-means++, faiss from rows drawn at random.
+    """
+    x = features(rows, width, 1000)
+
+    def ours() -> float:
+        runs = [kmeans(x, k, seed=seed, iterations=ITERATIONS).inertia for seed in range(3)]
+        return float(np.mean(runs))
+
+    def peer() -> float:
+        found = []
+        for seed in range(3):
+            model = faiss.Kmeans(width, k, niter=ITERATIONS, seed=seed + 1, gpu=False)
+            model.train(x)
+            found.append(float(model.index.search(x, 1)[0].sum(dtype=np.float64)))
+        return float(np.mean(found))
+
+    contenders = [Contender("kmeans()", ours), Contender("faiss.Kmeans", peer)]
+    for contender in contenders:
+        contender.once()
+    floor = 3 * 2 * rows * width * k * ITERATIONS / rate / 1e9
+    title = f"k-means three times, {rows} x {width}, k={k}, {ITERATIONS} iterations"
+    table(title, contenders, "inertia", floor)
 
 
 def nearest(rows: int, queries: int, width: int, rate: float) -> None:
