@@ -11,9 +11,11 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tests.descriptors import films
+from tests.descriptors.detectors.networks import save_yolos
 from triptych.descriptors import collection
 from triptych.descriptors.collection import Collection
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.finding import finding
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.rows import read_facts, read_rows
 from triptych.descriptors.table import DescriptorTable
@@ -195,6 +197,29 @@ def test_boxes_lie_as_the_videos_do(manifest: Manifest, plain: Path, tmp_path: P
     assert problems[films.GOOD[2]]["kind"] == "boxes"
     assert "line 1 has 3 numbers" in problems[films.GOOD[2]]["reason"]
     assert DescriptorTable.read(tmp_path / "idt.parquet").info["with_boxes"] == 1
+
+
+def test_people_are_found_once_and_left_for_another_run(
+    manifest: Manifest, plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    how = finding(str(save_yolos(tmp_path / "yolos")), every=10, confidence=0.0)
+    first = Collection(tmp_path / "found", workers=0)
+    found = first.describe(manifest, SETTINGS, "none", people=how)
+    assert found["boxes"] == str(tmp_path / "found" / "idt_boxes")
+    assert (tmp_path / "found" / "idt_boxes" / f"{films.GOOD[3]}.csv").is_file()
+    one = DescriptorTable.read(tmp_path / "found" / "idt.parquet")
+    assert one.info["people"] == one.info["source"]["people"] == how.facts
+    assert one.info["with_boxes"] == 0
+    model = tmp_path / "found" / "idt.safetensors"
+    again = Collection(tmp_path / "read", workers=0, keep_rows=True)
+    again.describe(manifest, SETTINGS, "none", model=model, boxes=Path(found["boxes"]))
+    assert "people were found" not in capsys.readouterr().err
+    other = DescriptorTable.read(tmp_path / "read" / "idt.parquet")
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+    assert one.trajectories is not None
+    assert one.trajectories.sum() != DescriptorTable.read(plain / "idt.parquet").trajectories.sum()  # type: ignore[union-attr]
+    Collection(tmp_path / "none", workers=0).describe(manifest, SETTINGS, "none", model=model)
+    assert "people were found {" in capsys.readouterr().err
 
 
 def test_where_nothing_can_be_described_one_line_says_why(

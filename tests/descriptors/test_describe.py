@@ -31,6 +31,8 @@ def test_descriptors_are_the_modules_of_a_folder(
     assert found == {"bins": 8, "given": ["bins"], "out": str(tmp_path)}
     with pytest.raises(UsageError, match="the descriptor brightness takes no --keep-rows"):
         describe("brightness", manifest, tmp_path, keep_rows=True)
+    with pytest.raises(UsageError, match="the descriptor brightness takes no --confidence"):
+        describe("brightness", manifest, tmp_path, confidence=0.0)  # 0 is asked for too
 
 
 def test_wrong_words_name_the_right_ones(manifest: Manifest, tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from tests.clips.making import write_video
+from tests.descriptors.detectors.networks import save_yolos
 from tests.descriptors.scenes import film, texture
 from triptych.clips.media import DecodeError
 from triptych.descriptors import extract as module
-from triptych.descriptors.extract import extract, trajectories
+from triptych.descriptors.extract import extract, find_people, trajectories
+from triptych.descriptors.finding import finding
 from triptych.descriptors.frames import grey_frames
+from triptych.descriptors.rows import read_facts, read_rows
 from triptych.descriptors.trajectories import Trajectories
-from triptych.errors import UserError
+from triptych.errors import UsageError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,23 @@ def test_boxes_go_to_their_frames(clip: Path) -> None:
     half = {number: boxes for number, boxes in whole.items() if number > 17}
     part = np.concatenate(list(trajectories(clip, keypoints="none", people=half)))
     assert len(plain) < len(part) < len(masked)
+
+
+def test_people_found_are_the_boxes_written(clip: Path, tmp_path: Path) -> None:
+    how = finding(str(save_yolos(tmp_path / "yolos")), every=3, confidence=0.0)
+    assert find_people(clip, tmp_path / "a.csv", how) == (20, 20)
+    outs = [tmp_path / name for name in ("plain", "read", "found")]
+    extract(clip, outs[0], keypoints="none")
+    extract(clip, outs[1], keypoints="none", boxes=tmp_path / "a.csv")
+    extract(clip, outs[2], keypoints="none", finding=how)
+    plain, read, looked = (np.concatenate(list(read_rows(out))) for out in outs)
+    np.testing.assert_array_equal(read, looked)
+    assert plain.shape != read.shape or not np.array_equal(plain, read)
+    facts = [read_facts(out) or {} for out in outs]
+    assert [fact["boxes"] for fact in facts] == [False, True, False]
+    assert [fact.get("people") for fact in facts] == [None, None, how.facts]
+    with pytest.raises(UsageError, match="is read, and would be written over"):
+        find_people(clip, clip, how)
 
 
 def test_boxes_of_another_video_are_refused(clip: Path) -> None:

@@ -8,7 +8,12 @@ import pytest
 from tests.clips.making import write_video
 from tests.descriptors.scenes import texture
 from triptych.clips.media import DecodeError
-from triptych.descriptors.frames import expected_frames, frame_times, grey_frames
+from triptych.descriptors.frames import (
+    colour_frames,
+    expected_frames,
+    frame_times,
+    grey_frames,
+)
 
 
 def colours(number: int) -> np.ndarray:
@@ -110,3 +115,20 @@ def test_when_every_frame_is_shown(tmp_path: Path, data: Path) -> None:
     np.testing.assert_allclose(frame_times(late), times / 1000, atol=2e-3)
     reference = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
     np.testing.assert_allclose(frame_times(reference), np.arange(360) / 25, atol=1e-4)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_colours_of_some_frames_are_those_of_their_greys(tmp_path: Path, rotation: int) -> None:
+    path = write_video(tmp_path / "a.mp4", range(0, 400, 40), picture=colours, rotation=rotation)
+    found = list(colour_frames(path, 4))
+    assert [picture is not None for picture in found] == [n % 4 == 0 for n in range(10)]
+    for grey, picture in zip(grey_frames(path), found, strict=True):
+        if picture is not None:
+            assert picture.dtype == np.uint8
+            back = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+            np.testing.assert_array_equal(back, grey)
+    last = found[8]
+    assert last is not None
+    bottom_right = np.rot90(last, -rotation // 90)[-1, -1].astype(int)
+    assert bottom_right[1] - bottom_right[0] > 20  # red is 80 there, green and blue 120
+    assert abs(bottom_right[1] - bottom_right[2]) < 20

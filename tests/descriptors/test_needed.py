@@ -8,8 +8,10 @@ from triptych.errors import UserError
 
 def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert "opencv-python-headless" in missing()
-    with pytest.raises(UserError, match="`python -m pip install opencv-python-headless") as error:
+    assert "opencv-contrib-python-headless" in missing()
+    with pytest.raises(
+        UserError, match="`python -m pip install opencv-contrib-python-headless"
+    ) as error:
         require()
     assert "\n" not in str(error.value)
 

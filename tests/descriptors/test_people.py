@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from triptych.descriptors.people import beside, read_boxes
+from triptych.descriptors.people import beside, read_boxes, write_boxes
 from triptych.errors import UserError
 
 
@@ -64,3 +64,18 @@ def test_boxes_of_a_collection_lie_as_its_videos_do(tmp_path: Path) -> None:
     assert beside(tmp_path, "sub/a.mp4") == tmp_path / "sub" / "a.bb"
     assert beside(tmp_path, "b.mp4") == tmp_path / "b.mp4.csv"
     assert beside(tmp_path, "c.mp4") is None
+
+
+def test_boxes_that_were_written_are_read_again(tmp_path: Path) -> None:
+    frames = [
+        [],
+        [(1.0, 2.0, 1234567.0, 4.5)],
+        [],
+        [(0.0, 0.0, 9.0, 9.0), (5.0, 5.0, 6.0, 6.0)],
+        [],
+    ]
+    assert write_boxes(tmp_path / "new" / "a.csv", frames) == (5, 2)
+    assert read_boxes(tmp_path / "new" / "a.csv") == {1: frames[1], 3: frames[3]}
+    with pytest.raises(UserError, match=r"a\.bb: boxes are written as a table"):
+        write_boxes(tmp_path / "a.bb", frames)
+    assert not (tmp_path / "a.bb").exists()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.descriptors import films
+from triptych.descriptors.finding import Finding
 from triptych.descriptors.videos import gathered, videos_of
 from triptych.manifest.schema import Manifest
 
@@ -39,6 +40,10 @@ def test_a_name_tells_what_decides_the_rows(manifest: Manifest, tmp_path: Path) 
     (boxes / "1.bb").write_text("0 1 2 3 4 1\n")
     keys = {plain.key, before, *(video.key for video in others)}
     assert len(keys) == 5
+    ways = [Finding("hog", 5, 0.3, ""), Finding("hog", 4, 0.3, ""), Finding("/a/n", 5, 0.3, "f0")]
+    ways += [Finding("/a/n", 5, 0.3, "f1")]
+    looked = {replace(plain, people=way).key for way in ways}
+    assert len(looked | keys) == 9
     moved = replace(plain, root=tmp_path, pixels=1.0)
     assert moved.key == plain.key
     odd = replace(plain, path="ö/../" + "x" * 300 + ".mp4")

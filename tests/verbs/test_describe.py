@@ -55,6 +55,26 @@ def test_boxes_and_keypoints_are_used(video: Path, tmp_path: Path) -> None:
 
 
 @needs_opencv
+def test_people_are_found_by_a_network(video: Path, tmp_path: Path) -> None:
+    from tests.descriptors.detectors.networks import save_yolos
+
+    network = str(save_yolos(tmp_path / "yolos"))
+    found = triptych.people(video, tmp_path / "a.csv", detector=network, every=7, confidence=0.0)
+    assert json.loads(json.dumps(found)) == found
+    assert (found["frames"], found["with_people"], found["detector"]) == (22, 22, "yolos")
+    out = tmp_path / "a.parquet"
+    looked = triptych.trajectories(
+        video, out, people=network, every=7, confidence=0.0, keypoints="none"
+    )
+    read = triptych.trajectories(video, out, boxes=tmp_path / "a.csv", keypoints="none")
+    assert looked["trajectories"] == read["trajectories"] > 0
+    with pytest.raises(UsageError, match=r"--boxes .* --people .* leave one out"):
+        triptych.trajectories(video, out, boxes=tmp_path / "a.csv", people=network)
+    with pytest.raises(UsageError, match="people by 'person': must be hog, or the folder"):
+        triptych.people(video, tmp_path / "b.csv", detector="person")
+
+
+@needs_opencv
 def test_a_video_too_short_says_so_and_gives_an_empty_file(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from triptych.atomic import alone
+from triptych.atomic import alone, whole_file
 from triptych.descriptors.choices import Keypoints, Level, keypoints
+from triptych.descriptors.finding import Finding
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
@@ -34,6 +35,7 @@ Problems = dict[str, Problem]
 # A time after which a video hangs rather than is slow: the first call compiles, and a pixel of a
 # frame takes about a microsecond.
 SECONDS, SECONDS_PER_PIXEL = 600.0, 20e-6
+SECONDS_PER_LOOK = 20.0  # for people: a large network takes a few
 PASSING = {"crashed", "timeout"}  # may go well next time
 
 
@@ -55,6 +57,7 @@ class Collection:
         *,
         model: Path | None = None,
         boxes: Path | None = None,
+        people: Finding | None = None,
     ) -> dict[str, Any]:
         """Write the table, the model and the problems; returns where they are and what is in them.
 
@@ -63,7 +66,8 @@ class Collection:
         fitted = FisherModel.load(model) if model else None
         if fitted:
             how = _how(fitted, model)
-        videos = videos_of(manifest, how, boxes, self.level)
+            _compare(fitted, people, boxes)
+        videos = videos_of(manifest, how, boxes, people, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -89,6 +93,11 @@ class Collection:
                 shutil.rmtree(work)
         return found
 
+    @property
+    def _boxes(self) -> Path:
+        """Where boxes of people that were found are left, as ``--boxes`` reads them."""
+        return self.out / "idt_boxes"
+
     def _fit(
         self,
         videos: Sequence[Video],
@@ -112,7 +121,9 @@ class Collection:
             return FisherModel.load(kept)
         rows: dict[str, Block] = {path: np.load(file, "r") for path, file in sample.items()}
         say(f"fitting {settings.components} components to {sum(map(len, rows.values()))} rows")
-        source = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
+        source: dict[str, Any] = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
+        if videos[0].people:
+            source["people"] = videos[0].people.facts
         fitted = FisherModel.fit(rows, settings, source=source)
         fitted.save(kept)
         return fitted
@@ -154,6 +165,9 @@ class Collection:
             paths += one.paths
             starts += one.starts or [None]
             dropped += one.info["dropped"]
+            if (boxes := store.boxes_of(video)).exists():
+                with whole_file(self._boxes / f"{video.path}.csv") as beside:
+                    shutil.copyfile(boxes, beside)
         info = {
             "descriptor": "idt",
             "vector": self.vector,
@@ -164,6 +178,8 @@ class Collection:
             "with_boxes": sum(video.boxes is not None for video in described),
             "dropped": dropped,
         }
+        if videos[0].people:
+            info["people"] = videos[0].people.facts
         table, model = self.out / "idt.parquet", self.out / "idt.safetensors"
         when = tuple(starts) if self.level == "clip" else None
         DescriptorTable(tuple(paths), vectors, counts, info, when).write(table)
@@ -175,6 +191,7 @@ class Collection:
             "descriptors": str(table),
             "model": str(model),
             "rows": str(store.rows) if self.keep_rows else None,
+            "boxes": str(self._boxes) if videos[0].people else None,
             "videos": len(described),
             "vectors": count,
             "without_motion": int((counts == 0).sum()),
@@ -193,8 +210,18 @@ def _how(fitted: FisherModel, path: Path | None) -> Keypoints:
     return keypoints(str(source.get("keypoints")))
 
 
+def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) -> None:
+    """Say where people were found otherwise for what the model was fitted to than they are now."""
+    then = (fitted.facts.get("source") or {}).get("people")
+    now = people.facts if people else None
+    if then != now and not boxes:
+        said = [json.dumps(facts) if facts else "in no way" for facts in (then, now)]
+        say(f"people were found {said[0]} for what the model was fitted to, and are {said[1]} here")
+
+
 def _seconds(video: Video) -> float:
-    return SECONDS + SECONDS_PER_PIXEL * video.pixels
+    looks = video.frames / video.people.every if video.people else 0
+    return SECONDS + SECONDS_PER_PIXEL * video.pixels + SECONDS_PER_LOOK * looks
 
 
 def _problem(video: Video, result: Result[Problem | None]) -> Problem | None:

@@ -39,7 +39,7 @@ def describe(
         raise UsageError(f"{name!r} is not a descriptor; descriptors are {', '.join(names())}")
     kind = importlib.import_module(f"triptych.descriptors.kinds.{name}")
     settings = config.override(kind.Settings(), overrides)
-    asked = {key: value for key, value in files.items() if value}
+    asked = {key: value for key, value in files.items() if value is not None and value is not False}
     for key in sorted(asked.keys() - inspect.signature(kind.describe).parameters.keys()):
         raise UsageError(f"the descriptor {name} takes no --{key.replace('_', '-')}")
     given = {pair.partition("=")[0] for pair in overrides}

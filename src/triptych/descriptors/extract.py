@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 from triptych.descriptors.choices import Format, Keypoints
+from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import expected_frames, grey_frames
-from triptych.descriptors.people import Boxes, BoxesError, read_boxes
+from triptych.descriptors.people import Boxes, BoxesError, read_boxes, write_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
@@ -52,20 +54,45 @@ def extract(
     format: Format = "parquet",
     keypoints: Keypoints = "sift",
     boxes: Path | None = None,
+    finding: Finding | None = None,
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
-    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes.
+    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes;
+    ``finding`` says how to find people where there is none.
     """
-    for file in (video, boxes):
-        if file is not None and out.exists() and file.exists() and out.samefile(file):
-            raise UsageError(f"{out}: is read, and would be written over; give --out another name")
-    people = None if boxes is None else read_boxes(boxes)
-    ended = trajectories(video, keypoints=keypoints, people=people)
+    _keep_apart(out, video, boxes)
     expected = expected_frames(video)
+    people = None if boxes is None else read_boxes(boxes)
+    if finding:
+        looked_at = track(found(video, finding), expected, "frames looked at for people")
+        people = dict(enumerate(looked_at))
+    ended = trajectories(video, keypoints=keypoints, people=people)
     shown = track(ended, expected, "frames")
-    facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}
+    facts: dict[str, Any] = {
+        "video": video.name,
+        "keypoints": keypoints,
+        "boxes": boxes is not None,
+    }
+    if finding:
+        facts["people"] = finding.facts
     rows, frames = write_rows(out, shown, format, facts)
     if frames < MOST * expected:
         say(f"{video}: {frames} of about {expected} frames decode; the others are left out")
     return rows, frames
+
+
+def find_people(video: Path, out: Path, finding: Finding) -> tuple[int, int]:
+    """Write the boxes of people in ``video`` to ``out``, a ``.csv``, whole or not at all.
+
+    Returns how many frames there are, and in how many of them somebody is.
+    """
+    _keep_apart(out, video)
+    expected = expected_frames(video)
+    return write_boxes(out, track(found(video, finding), expected, "frames looked at"))
+
+
+def _keep_apart(out: Path, *read: Path | None) -> None:
+    for file in read:
+        if file is not None and out.exists() and file.exists() and out.samefile(file):
+            raise UsageError(f"{out}: is read, and would be written over; give --out another name")

@@ -1,4 +1,7 @@
-"""Every frame of a video in its order, as the grey picture that dense trajectories are made of."""
+"""Every frame of a video in its order: the grey picture that dense trajectories are made of.
+
+And its colours, where people are looked for.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 from av.video.reformatter import Interpolation
-from numpy.typing import NDArray
 
 from triptych.clips.media import DecodeError, Media, pictures, reason
 from triptych.descriptors.pyramid import Grey
 
-Floats = NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.uint8]
 
 
 def grey_frames(path: Path) -> Iterator[Grey]:
@@ -25,17 +29,19 @@ def grey_frames(path: Path) -> Iterator[Grey]:
     Frames that do not decode are left out, as the original's reader leaves them out. Raises
     DecodeError where the file cannot be opened, has no video, or not one frame of it decodes.
     """
-    media = Media(path, pictures_only=True)
-    size: tuple[int, int] | None = None
-    try:
-        stream = pictures(media)
-        for frame in _frames(media, stream):
-            size = size or (frame.width, frame.height)
-            yield _grey(path, frame, *size)
-    finally:
-        media.close()
-    if size is None:
-        raise DecodeError(f"{path}: no frame decodes")
+    for frame, width, height in _sized(path):
+        pixels = _pixels(path, frame, width, height, "bgr24")
+        yield _turned(frame, np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8))
+
+
+def colour_frames(path: Path, every: int = 1) -> Iterator[Picture | None]:
+    """Frames 0, ``every``, 2 ``every``, ... in colours, uint8 RGB (h, w, 3), None for the others.
+
+    Sizes, turns and errors are those of ``grey_frames``.
+    """
+    for number, (frame, width, height) in enumerate(_sized(path)):
+        looked_at = number % every == 0
+        yield _turned(frame, _pixels(path, frame, width, height, "rgb24")) if looked_at else None
 
 
 def expected_frames(path: Path) -> int:
@@ -69,6 +75,21 @@ def frame_times(path: Path) -> Floats:
         media.close()
 
 
+def _sized(path: Path) -> Iterator[tuple[Any, int, int]]:
+    """The frames that decode, with the width and height of the first."""
+    media = Media(path, pictures_only=True)
+    size: tuple[int, int] | None = None
+    try:
+        stream = pictures(media)
+        for frame in _frames(media, stream):
+            size = size or (frame.width, frame.height)
+            yield frame, *size
+    finally:
+        media.close()
+    if size is None:
+        raise DecodeError(f"{path}: no frame decodes")
+
+
 def _frames(media: Media, stream: Any) -> Iterator[Any]:
     for packet in chain(media.packets(stream), [None]):
         try:
@@ -77,15 +98,17 @@ def _frames(media: Media, stream: Any) -> Iterator[Any]:
             continue
 
 
-def _grey(path: Path, frame: Any, width: int, height: int) -> Grey:
-    """By way of BGR and bicubic chroma, as the original's frames came."""
+def _pixels(path: Path, frame: Any, width: int, height: int, order: str) -> Picture:
+    """Its colours with bicubic chroma; by way of them the original's grey frames came."""
     try:
-        colours = frame.reformat(width, height, "bgr24", interpolation=Interpolation.BICUBIC)
-        pixels = colours.to_ndarray()
+        colours = frame.reformat(width, height, order, interpolation=Interpolation.BICUBIC)
+        return np.asarray(colours.to_ndarray(), np.uint8)
     except (av.FFmpegError, ValueError) as error:
         raise DecodeError(
             f"{path}: its pixels ({frame.format.name}) cannot be converted ({reason(error)})"
         ) from None
-    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _turned(frame: Any, picture: Picture) -> Picture:
     turns = round(int(getattr(frame, "rotation", 0)) / 90) % 4
-    return np.ascontiguousarray(np.rot90(grey, turns)) if turns else grey
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

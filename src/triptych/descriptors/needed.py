@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from triptych.errors import UserError
 
-PACKAGES = {"cv2": "opencv-python-headless", "numba": "numba"}
+PACKAGES = {"cv2": "opencv-contrib-python-headless", "numba": "numba"}
 
 
 def missing() -> list[str]:

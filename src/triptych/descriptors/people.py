@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from triptych.atomic import whole_file
 from triptych.errors import UserError
 
 Box = tuple[float, float, float, float]
@@ -34,6 +35,23 @@ def read_boxes(path: Path) -> Boxes:
     except (OSError, UnicodeDecodeError) as error:
         raise BoxesError(f"{path}: cannot be read as boxes of people ({error})") from None
     return _table(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
+
+
+def write_boxes(path: Path, frames: Iterable[Sequence[Box]]) -> tuple[int, int]:
+    """Write the boxes of each frame as a ``.csv``; returns how many frames, and in how many some.
+
+    Raises UserError where ``path`` does not end so: the ending tells what a file of boxes is.
+    """
+    if path.suffix.lower() != ".csv":
+        raise UserError(f"{path}: boxes are written as a table; give a name that ends in .csv")
+    number = peopled = 0
+    with whole_file(path) as at, at.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for boxes in frames:
+            table.writerows((number, *(f"{edge:.10g}" for edge in box)) for box in boxes)
+            number, peopled = number + 1, peopled + bool(boxes)
+    return number, peopled
 
 
 def beside(folder: Path, video: str) -> Path | None:

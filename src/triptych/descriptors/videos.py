@@ -7,6 +7,7 @@ from: a run that was killed goes on by looking which files there are.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from triptych.atomic import whole_file
 from triptych.clips.media import DecodeError
 from triptych.descriptors.choices import Keypoints, Level
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import frame_times
 from triptych.descriptors.model import FisherModel, FisherSettings
-from triptych.descriptors.people import BoxesError, beside, read_boxes
+from triptych.descriptors.people import Boxes, BoxesError, beside, read_boxes, write_boxes
 from triptych.descriptors.pyramid import SizeError
 from triptych.descriptors.rows import read_facts, read_frames, read_rows, read_span, write_rows
 from triptych.descriptors.sample import Block, Floats, Reservoir
@@ -49,13 +51,17 @@ class Video:
     pixels: float  # in all of its frames
     keypoints: Keypoints
     boxes: Path | None
+    people: Finding | None = None  # how they are found, where there are no boxes
+    frames: float = 0.0
     clips: tuple[Span, ...] = ()  # that get a vector each; none: the video gets one
 
     @property
     def key(self) -> str:
         """16 hex digits that change with its bytes, its boxes and how its rows are made."""
         boxes = fingerprint(self.boxes) if self.boxes else ""
-        parts = (self.path, self.fingerprint, self.keypoints, boxes, str(REVISION))
+        parts = [self.path, self.fingerprint, self.keypoints, boxes, str(REVISION)]
+        if self.people:
+            parts.append(json.dumps(self.people.facts))
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -65,25 +71,32 @@ class Video:
 
 
 def videos_of(
-    manifest: Manifest, keypoints: Keypoints, boxes: Path | None, level: Level = "video"
+    manifest: Manifest,
+    keypoints: Keypoints,
+    boxes: Path | None,
+    people: Finding | None = None,
+    level: Level = "video",
 ) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
-    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs. At level
-    "clip" each has the spans of its clips.
+    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs; ``people``
+    says how to find them instead. At level "clip" each has the spans of its clips.
     """
-    found: dict[str, Video] = {}
+    videos: dict[str, Video] = {}
     spans: dict[str, list[Span]] = {}
     rows = manifest.table.filter(manifest.table["has_video"]).to_pylist()
     for row in sorted(rows, key=lambda row: (row["path"], row["end"])):
         path = str(row["path"])
         near = beside(boxes, path) if boxes else None
-        pixels = row["end"] * row["fps"] * row["width"] * row["height"]
-        found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near)
+        frames = row["end"] * row["fps"]
+        pixels = frames * row["width"] * row["height"]
+        videos[path] = Video(
+            manifest.root, path, row["fingerprint"], pixels, keypoints, near, people, frames
+        )
         spans.setdefault(path, []).append((row["start"], row["end"]))
     if level == "video":
-        return list(found.values())
-    return [replace(video, clips=tuple(sorted(spans[path]))) for path, video in found.items()]
+        return list(videos.values())
+    return [replace(video, clips=tuple(sorted(spans[path]))) for path, video in videos.items()]
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,10 @@ class Store:
         """The file of those of its rows that are fitted to."""
         how = f"{settings.rows_per_video}-{settings.seed}"
         return self.work / "samples" / f"{video.file_name}.{how}.npy"
+
+    def boxes_of(self, video: Video) -> Path:
+        """The file of the boxes of people that were found in it."""
+        return self.work / "boxes" / f"{video.file_name}.csv"
 
     def has_rows_of(self, video: Video) -> bool:
         """Whether its trajectories are there, whole."""
@@ -158,7 +175,7 @@ class Encode:
                 file = self.store.rows_of(video)
                 parts = [self.model.encode(gathered(rows)) for rows in clip_rows(file, video)]
             else:
-                blocks = _stored(video, self.store) if kept else _rounded(video)
+                blocks = _stored(video, self.store) if kept else _rounded(video, self.store)
                 parts = [self.model.encode(gathered(blocks))]
         vectors = np.stack([part.vector for part in parts])
         DescriptorTable(
@@ -217,7 +234,9 @@ def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
 def _keep_rows(video: Video, store: Store) -> None:
     if not store.has_rows_of(video):
         facts = {"video": video.path, "keypoints": video.keypoints, "boxes": bool(video.boxes)}
-        write_rows(store.rows_of(video), _trajectories(video), "parquet", facts)
+        if video.people:
+            facts["people"] = video.people.facts
+        write_rows(store.rows_of(video), _trajectories(video, store), "parquet", facts)
 
 
 def _stored(video: Video, store: Store) -> Iterator[Floats]:
@@ -225,16 +244,28 @@ def _stored(video: Video, store: Store) -> Iterator[Floats]:
         yield block[:, PLACE:]
 
 
-def _rounded(video: Video) -> Iterator[Floats]:
+def _rounded(video: Video, store: Store) -> Iterator[Floats]:
     """Rows as they would be stored: a vector does not tell whether they were."""
-    for block in _trajectories(video):
+    for block in _trajectories(video, store):
         yield block[:, PLACE:].astype(np.float16).astype(np.float32)
 
 
-def _trajectories(video: Video) -> Iterator[Floats]:
-    people = read_boxes(video.boxes) if video.boxes else None
+def _trajectories(video: Video, store: Store) -> Iterator[Floats]:
     file = video.root / video.path
-    return trajectories(file, keypoints=video.keypoints, people=people)
+    return trajectories(file, keypoints=video.keypoints, people=_people(video, store))
+
+
+def _people(video: Video, store: Store) -> Boxes | None:
+    """Found once: what is kept of them is read again, and may be given as boxes to another run."""
+    if video.boxes:
+        return read_boxes(video.boxes)
+    if not video.people:
+        return None
+    kept = store.boxes_of(video)
+    if not kept.exists():
+        with _one_thread():
+            write_boxes(kept, found(video.root / video.path, video.people))
+    return read_boxes(kept)
 
 
 def _or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:

@@ -20,6 +20,7 @@ from triptych.errors import UserError
 
 MOST_SUBWORDS = 512  # Rai et al. (2020), section 3.1.2
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+WHAT = "text encoder"
 ADVICE = "give the folder of a model, with config.json, tokenizer and safetensors"
 
 
@@ -28,7 +29,7 @@ def folder_of(model: str) -> Path:
 
     Raises UserError where `transformers` is missing, or there is no such model.
     """
-    _need_transformers()
+    need_transformers()
     folder = Path(model).expanduser()
     if folder.is_dir():
         _check(folder, model)
@@ -42,7 +43,7 @@ def read_input(folder: Path) -> SubwordInput:
     """The tokenizer and the shape of the model in ``folder``."""
     from transformers import AutoConfig, AutoTokenizer
 
-    with _reading(folder):
+    with reading(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -69,7 +70,7 @@ def read_input(folder: Path) -> SubwordInput:
 
 def draw_network(config: str) -> nn.Module:
     """A network of the shape of ``config``, the text of a config.json, with random weights."""
-    _need_transformers()
+    need_transformers()
     import json
 
     from transformers import AutoConfig, AutoModel
@@ -82,7 +83,7 @@ def load_network(folder: Path, longest: int) -> nn.Module:
     """The network in ``folder`` with its weights, in 32 bits; it takes texts of ``longest``."""
     from transformers import AutoModel
 
-    with _reading(folder):
+    with reading(folder):
         network, found = AutoModel.from_pretrained(
             folder,
             local_files_only=True,
@@ -106,7 +107,7 @@ def load_network(folder: Path, longest: int) -> nn.Module:
 def _try(network: nn.Module, folder: Path, longest: int) -> None:
     """Refuse now what would fail on the first long text, or gives no vector for each subword."""
     other = int(network.config.pad_token_id or 0) + 1  # type: ignore[union-attr, arg-type]
-    with _reading(folder), torch.no_grad():
+    with reading(folder), torch.no_grad():
         found = network(torch.full((1, longest), other), torch.ones(1, longest))
         if found.last_hidden_state.shape[:2] != (1, longest):
             raise ValueError("not one vector for each subword")
@@ -129,12 +130,13 @@ def _longest(claimed: int, config: Any, padding: int) -> int:
     return min(MOST_SUBWORDS, claimed)
 
 
-def _need_transformers() -> None:
+def need_transformers(what: str = WHAT) -> None:
+    """Raise UserError that says what needs it where `transformers` is not installed."""
     try:
         import transformers  # noqa: F401
     except ImportError:
         raise UserError(
-            "text encoder: the package transformers is not installed; pip install 'triptych[text]'"
+            f"{what}: the package transformers is not installed; pip install 'triptych[text]'"
         ) from None
 
 
@@ -171,7 +173,7 @@ def _fetched(name: str) -> Path:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[None]:
+def reading(folder: Path, what: str = WHAT, advice: str = ADVICE) -> Iterator[None]:
     """What `transformers` raises over bad files becomes one line; what it prints is left out."""
     from transformers.utils import logging as spoken
 
@@ -182,10 +184,8 @@ def _reading(folder: Path) -> Iterator[None]:
         yield
     # OSError, ValueError, KeyError, SafetensorError, RuntimeError: whatever a wrong file leads to.
     except Exception as error:
-        what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"text encoder {folder}: transformers cannot read it ({what}); {ADVICE}"
-        ) from None
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{what} {folder}: transformers cannot read it ({why}); {advice}") from None
     finally:
         spoken.set_verbosity(level)
         if shown:

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 MODULES = {
     "doctor": "read",
     "scan": "read",
+    "people": "describe",
     "trajectories": "describe",
     "describe": "describe",
     "pretrain": "learn",

@@ -1,4 +1,4 @@
-"""``trajectories`` and ``describe``: what moves in videos, without learning anything."""
+"""``people``, ``trajectories``, ``describe``: what is in videos, without learning anything."""
 
 from __future__ import annotations
 
@@ -8,6 +8,38 @@ from typing import Annotated, Any
 import typer
 
 from triptych.verbs.learn import Root, Workers
+
+Every = Annotated[
+    int | None, typer.Option(help="look for people in every so-many-th frame; default 5")
+]
+Confidence = Annotated[
+    float | None, typer.Option(help="from which on somebody is there; 0.3 for hog, 0.5 else")
+]
+Detector = Annotated[
+    str | None,
+    typer.Option("--people", help="find people: by hog, or by the network in this folder"),
+]
+
+
+def people(
+    video: Annotated[Path, typer.Argument(help="the video")],
+    out: Annotated[Path, typer.Option(help="the .csv of boxes to write, for --boxes")],
+    detector: Annotated[
+        str, typer.Option(help="hog, or the folder of a network that detects objects")
+    ] = "hog",
+    every: Every = None,
+    confidence: Confidence = None,
+) -> dict[str, Any]:
+    """Find people in a video, whose motion is not the camera's: a row for each in each frame."""
+    from triptych.descriptors.needed import require
+
+    require()
+    from triptych.descriptors.extract import find_people
+    from triptych.descriptors.finding import finding
+
+    asked = finding(detector, every, confidence)
+    frames, peopled = find_people(video, out, asked)
+    return {"boxes": str(out), "frames": frames, "with_people": peopled, **asked.facts}
 
 
 def trajectories(
@@ -19,6 +51,9 @@ def trajectories(
     boxes: Annotated[
         Path | None, typer.Option(help="boxes of people in its frames: .bb, or .csv")
     ] = None,
+    people: Detector = None,
+    every: Every = None,
+    confidence: Confidence = None,
     keypoints: Annotated[
         str, typer.Option(help="that say how the camera moves: sift, sift-full or none")
     ] = "sift",
@@ -30,9 +65,11 @@ def trajectories(
     kind, how = choices.format(format), choices.keypoints(keypoints)
     require()
     from triptych.descriptors.extract import extract
+    from triptych.descriptors.finding import finding_unless
     from triptych.progress import say
 
-    rows, frames = extract(video, out, format=kind, keypoints=how, boxes=boxes)
+    found = finding_unless(boxes, people, every, confidence)
+    rows, frames = extract(video, out, format=kind, keypoints=how, boxes=boxes, finding=found)
     if frames < 16:
         say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
     return {"rows": str(out), "trajectories": rows, "frames": frames}
@@ -53,6 +90,9 @@ def describe(
     boxes: Annotated[
         Path | None, typer.Option(help="a folder with boxes of people: a/b.bb for a/b.mp4")
     ] = None,
+    people: Detector = None,
+    every: Every = None,
+    confidence: Confidence = None,
     keep_rows: Annotated[
         bool, typer.Option("--keep-rows", help="keep the trajectories too, in OUT/NAME_rows")
     ] = False,
@@ -71,5 +111,8 @@ def describe(
         workers=workers,
         model=model,
         boxes=boxes,
+        people=people,
+        every=every,
+        confidence=confidence,
         keep_rows=keep_rows,
     )

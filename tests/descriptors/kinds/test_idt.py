@@ -31,3 +31,9 @@ def test_what_is_missing_is_said_before_any_work(
     with pytest.raises(UserError, match="trajectories need"):
         describe(manifest, tmp_path / "out", Settings())
     assert not (tmp_path / "out").exists()
+
+
+def test_boxes_are_given_or_found(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--boxes .* --people .* leave one out"):
+        describe(manifest, tmp_path / "out", Settings(), boxes=tmp_path, people="hog")
+    assert not (tmp_path / "out").exists()

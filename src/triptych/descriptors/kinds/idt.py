@@ -36,13 +36,18 @@ def describe(
     workers: int | None = None,
     model: Path | None = None,
     boxes: Path | None = None,
+    people: str | None = None,
+    every: int | None = None,
+    confidence: float | None = None,
     keep_rows: bool = False,
 ) -> dict[str, Any]:
     """Write ``idt.parquet``, ``idt.safetensors`` and ``idt_problems.parquet`` into ``out``.
 
     The model is fitted to a sample of the videos, or is ``model``, of which ``given`` settings may
-    not decide anything. ``boxes`` is a folder with boxes of people. With ``keep_rows`` the
-    trajectories stay, in ``out/idt_rows``. A run that was stopped goes on where it was.
+    not decide anything. ``boxes`` is a folder with boxes of people; ``people``,
+    ``every`` and ``confidence`` say how to find them instead, see ``finding``: then the boxes stay,
+    in ``out/idt_boxes``. With ``keep_rows`` the trajectories stay, in ``out/idt_rows``. A run that
+    was stopped goes on where it was.
     """
     fixed = sorted(given - WITH_A_MODEL)
     if model and fixed:
@@ -51,6 +56,9 @@ def describe(
         raise UsageError(f"{boxes}: not a folder; --boxes is one, with a file for each video")
     require()
     from triptych.descriptors.collection import Collection
+    from triptych.descriptors.finding import finding_unless
+
+    found = finding_unless(boxes, people, every, confidence)
 
     return Collection(out, settings.vector, workers, keep_rows, settings.level).describe(
         manifest,
@@ -58,4 +66,5 @@ def describe(
         settings.keypoints,
         model=model,
         boxes=boxes,
+        people=found,
     )
