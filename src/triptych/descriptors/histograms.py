@@ -86,22 +86,22 @@ def _pour(places: Floats, shares: Floats, sums: Floats) -> None:
 
 
 @compiled
-def _across(sums: Floats, out: Floats) -> None:
-    """Sums over the 16 columns from each on, (bins, w): of 2, of 4, of 8, of 16.
+def _across(sums: Floats, fours: Floats, out: Floats) -> None:
+    """Sums over the 16 columns from each on, (bins, w); nothing for the last 15, where no cell is.
 
-    The last 15 columns, where no cell begins, are left half done.
+    ``fours`` (w,) is to work in.
     """
-    width = sums.shape[1]
+    last = sums.shape[1] - CELL + 1
     for bin_ in range(len(sums)):
         source, target = sums[bin_], out[bin_]
-        for x in range(width - 1):
-            target[x] = source[x] + source[x + 1]
-        for x in range(width - 3):
-            target[x] += target[x + 2]
-        for x in range(width - 7):
-            target[x] += target[x + 4]
-        for x in range(width - 15):
-            target[x] += target[x + 8]
+        for x in range(last + 12):
+            at = np.uintp(x)
+            two = source[at] + source[at + np.uintp(1)]
+            fours[at] = two + (source[at + np.uintp(2)] + source[at + np.uintp(3)])
+        for x in range(last):
+            at = np.uintp(x)
+            two = fours[at] + fours[at + np.uintp(4)]
+            target[at] = two + (fours[at + np.uintp(8)] + fours[at + np.uintp(12)])
 
 
 @compiled
@@ -164,7 +164,9 @@ def describe(
     ``order`` sorts them by y: sums are kept for the 33 rows of a patch only.
     """
     height, width = grey.shape
-    ring = np.zeros((LINES, ROWS, width), np.float32)
+    ring = np.empty((LINES, ROWS, width), np.float32)
+    ring[0] = np.float32(0)  # above the first row; no other line is read before it is written
+    fours = np.empty(width, np.float32)
     columns = np.zeros((ROWS, width), np.float32)
     work = np.empty((5, width), np.float32)
     next_one = 0
@@ -173,7 +175,7 @@ def describe(
             return
         _add_row(grey, flow, y, work, columns)
         end = y + 1
-        _across(columns, ring[end % LINES])
+        _across(columns, fours, ring[end % LINES])
         top, middle = ring[(end - PATCH) % LINES], ring[(end - CELL) % LINES]
         while next_one < len(order) and corners[order[next_one], 1] + PATCH == end:
             point = order[next_one]

@@ -31,7 +31,7 @@ from triptych.errors import UserError
 from triptych.manifest.problems import Problem
 from triptych.manifest.schema import Manifest, fingerprint
 
-REVISION = 1  # of the trajectories: those of another are made again
+REVISION = 2  # of the trajectories: those of another are made again
 WIDTH = COLUMNS - PLACE  # columns that describe
 BLOCK = 4096  # rows that are encoded at once
 LONGEST_NAME = 60
