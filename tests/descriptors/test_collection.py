@@ -52,7 +52,7 @@ def test_every_video_has_a_row_or_a_reason(manifest: Manifest, plain: Path) -> N
     assert (table.trajectories[:5] > 0).all()
     assert table.trajectories[5] == 0
     assert not table.vectors[5].any()
-    assert table.info["source"] == {"descriptor": "idt", "keypoints": "none", "revision": 1}
+    assert table.info["source"] == {"descriptor": "idt", "keypoints": "none", "revision": 2}
     problems = {problem.path: problem for problem in read_problems(plain / "idt_problems.parquet")}
     assert set(problems) == {"broken.mp4", "small.mp4"}
     assert problems["broken.mp4"].kind == "unreadable"

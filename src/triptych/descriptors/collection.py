@@ -1,7 +1,7 @@
 """The trajectories of many videos as vectors: sample, fit, encode, each taken up where it stopped.
 
 Worker processes take a video each and leave their results on disk; no video's rows are ever held
-whole. What is fitted is held: the sample, as float32.
+whole. Of what is fitted to, the projected rows of the sample are held.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -109,8 +109,8 @@ class Collection:
         kept = store.work / f"model-{digest.hexdigest()[:16]}.safetensors"
         if kept.exists():
             return FisherModel.load(kept)
-        rows: dict[str, Block] = {path: np.load(file, "r") for path, file in sample.items()}
-        say(f"fitting {settings.components} components to {sum(map(len, rows.values()))} rows")
+        rows = _Read(sample)
+        say(f"fitting {settings.components} components to rows of {len(rows)} videos")
         source = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
         fitted = FisherModel.fit(rows, settings, source=source)
         fitted.save(kept)
@@ -171,6 +171,23 @@ class Collection:
             "trajectories": int(counts.sum()),
             "length": length,
         }
+
+
+class _Read(Mapping[str, Block]):
+    """The sampled rows of videos, read from their files whenever they are asked for."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    def __getitem__(self, path: str) -> Block:
+        rows: Block = np.load(self._files[path])
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def _how(fitted: FisherModel, path: Path | None) -> Keypoints:

@@ -99,7 +99,8 @@ def _even(source: Picture, weights: Taps, x: int) -> np.float32:
     far += (source[at + np.uintp(2)] + source[at + np.uintp(12)]) * weights[5]
     far += (source[at + np.uintp(1)] + source[at + np.uintp(13)]) * weights[6]
     far += (source[at] + source[at + np.uintp(14)]) * weights[7]
-    return source[at + np.uintp(7)] * weights[0] + near + far
+    found: np.float32 = source[at + np.uintp(7)] * weights[0] + near + far
+    return found
 
 
 @compiled
@@ -113,7 +114,8 @@ def _odd(source: Picture, weights: Taps, x: int) -> np.float32:
     far += (source[at + np.uintp(12)] - source[at + np.uintp(2)]) * weights[5]
     far += (source[at + np.uintp(13)] - source[at + np.uintp(1)]) * weights[6]
     far += (source[at + np.uintp(14)] - source[at]) * weights[7]
-    return near + far
+    found: np.float32 = near + far
+    return found
 
 
 @compiled
