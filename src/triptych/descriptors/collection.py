@@ -54,6 +54,7 @@ class Collection:
         *,
         model: Path | None = None,
         boxes: Path | None = None,
+        fast: bool = False,
     ) -> dict[str, Any]:
         """Write the table, the model and the problems; returns where they are and what is in them.
 
@@ -61,8 +62,8 @@ class Collection:
         """
         fitted = FisherModel.load(model) if model else None
         if fitted:
-            how = _how(fitted, model)
-        videos = videos_of(manifest, how, boxes)
+            how, fast = _how(fitted, model)
+        videos = videos_of(manifest, how, boxes, fast)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -111,7 +112,8 @@ class Collection:
             return FisherModel.load(kept)
         rows = _Read(sample)
         say(f"fitting {settings.components} components to rows of {len(rows)} videos")
-        source = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
+        made = {"keypoints": how, "fast": drawn[0].fast, "revision": REVISION}
+        source = {"descriptor": "idt", **made}
         fitted = FisherModel.fit(rows, settings, source=source)
         fitted.save(kept)
         return fitted
@@ -190,14 +192,14 @@ class _Read(Mapping[str, Block]):
         return len(self._files)
 
 
-def _how(fitted: FisherModel, path: Path | None) -> Keypoints:
+def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
     """How the rows were made that a model was fitted to; those to be encoded are made alike."""
     source = fitted.facts.get("source") or {}
     if source.get("descriptor") != "idt" or source.get("revision") != REVISION:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
-    return keypoints(str(source.get("keypoints")))
+    return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
 
 
 def _seconds(video: Video) -> float:

@@ -20,7 +20,11 @@ MOST = 0.95  # of the frames that a header promises; where fewer decode, it is s
 
 
 def trajectories(
-    path: Path, *, keypoints: Keypoints = "sift", people: Boxes | None = None
+    path: Path,
+    *,
+    keypoints: Keypoints = "sift",
+    people: Boxes | None = None,
+    fast: bool = False,
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
@@ -33,7 +37,7 @@ def trajectories(
     for number, grey in enumerate(grey_frames(path)):
         if tracker is None:
             try:
-                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints)
+                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints, fast)
             except SizeError as error:
                 raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
@@ -52,6 +56,7 @@ def extract(
     format: Format = "parquet",
     keypoints: Keypoints = "sift",
     boxes: Path | None = None,
+    fast: bool = False,
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
@@ -61,10 +66,15 @@ def extract(
         if file is not None and out.exists() and file.exists() and out.samefile(file):
             raise UsageError(f"{out}: is read, and would be written over; give --out another name")
     people = None if boxes is None else read_boxes(boxes)
-    ended = trajectories(video, keypoints=keypoints, people=people)
+    ended = trajectories(video, keypoints=keypoints, people=people, fast=fast)
     expected = expected_frames(video)
     shown = track(ended, expected, "frames")
-    facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}
+    facts = {
+        "video": video.name,
+        "keypoints": keypoints,
+        "fast": fast,
+        "boxes": boxes is not None,
+    }
     rows, frames = write_rows(out, shown, format, facts)
     if frames < MOST * expected:
         say(f"{video}: {frames} of about {expected} frames decode; the others are left out")

@@ -81,9 +81,9 @@ class FisherModel:
         """Fit to ``sample``: for each video's path some of its rows [n, C], as Reservoir draws.
 
         The order of the mapping plays no part; it is asked for each video several times, and may
-        read its rows each time: only the projected rows are held. ``source`` says what the rows are, in words and
-        numbers that JSON can hold; it is kept with the model. Raises UserError where the rows are
-        too few for the mixture, or hold nothing to tell apart.
+        read its rows each time: only the projected rows are held. ``source`` says what the rows
+        are, in words and numbers that JSON can hold; it is kept with the model. Raises UserError
+        where the rows are too few for the mixture, or hold nothing to tell apart.
         """
         settings = settings or FisherSettings()
         rows = _usable(sample)

@@ -47,12 +47,14 @@ class Video:
     pixels: float  # in all of its frames
     keypoints: Keypoints
     boxes: Path | None
+    fast: bool = False
 
     @property
     def key(self) -> str:
         """16 hex digits that change with its bytes, its boxes and how its rows are made."""
         boxes = fingerprint(self.boxes) if self.boxes else ""
-        parts = (self.path, self.fingerprint, self.keypoints, boxes, str(REVISION))
+        how = f"{self.keypoints}{' fast' * self.fast}"
+        parts = (self.path, self.fingerprint, how, boxes, str(REVISION))
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -61,7 +63,9 @@ class Video:
         return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.path)[-LONGEST_NAME:]}.{self.key}"
 
 
-def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> list[Video]:
+def videos_of(
+    manifest: Manifest, keypoints: Keypoints, boxes: Path | None, fast: bool = False
+) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
     ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs.
@@ -72,7 +76,7 @@ def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> l
         path = str(row["path"])
         near = beside(boxes, path) if boxes else None
         pixels = row["end"] * row["fps"] * row["width"] * row["height"]
-        found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near)
+        found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near, fast)
     return list(found.values())
 
 
@@ -186,7 +190,12 @@ def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
 
 def _keep_rows(video: Video, store: Store) -> None:
     if not store.has_rows_of(video):
-        facts = {"video": video.path, "keypoints": video.keypoints, "boxes": bool(video.boxes)}
+        facts = {
+            "video": video.path,
+            "keypoints": video.keypoints,
+            "fast": video.fast,
+            "boxes": bool(video.boxes),
+        }
         write_rows(store.rows_of(video), _trajectories(video), "parquet", facts)
 
 
@@ -204,7 +213,7 @@ def _rounded(video: Video) -> Iterator[Floats]:
 def _trajectories(video: Video) -> Iterator[Floats]:
     people = read_boxes(video.boxes) if video.boxes else None
     file = video.root / video.path
-    return trajectories(file, keypoints=video.keypoints, people=people)
+    return trajectories(file, keypoints=video.keypoints, people=people, fast=video.fast)
 
 
 def _or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:

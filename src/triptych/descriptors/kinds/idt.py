@@ -20,9 +20,10 @@ WITH_A_MODEL = {"vector"}  # what is still to be chosen
 
 
 class Settings(FisherSettings):
-    """What decides the vectors, beside the videos: those of the Fisher model, and two more."""
+    """What decides the vectors, beside the videos: those of the Fisher model, and three more."""
 
     keypoints: Keypoints = "sift"  # that say how the camera moves, see camera.Detector
+    fast: bool = False  # optical flow from half size up, see trajectories.Trajectories
     vector: Literal["sketch", "fisher"] = "sketch"  # fisher: the whole one, 2KD numbers
 
 
@@ -57,4 +58,5 @@ def describe(
         settings.keypoints,
         model=model,
         boxes=boxes,
+        fast=settings.fast,
     )
