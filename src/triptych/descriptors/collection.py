@@ -110,7 +110,7 @@ class Collection:
         kept = store.work / f"model-{digest.hexdigest()[:16]}.safetensors"
         if kept.exists():
             return FisherModel.load(kept)
-        rows = _Read(sample)
+        rows = SampleFiles(sample)
         say(f"fitting {settings.components} components to rows of {len(rows)} videos")
         made = {"keypoints": how, "fast": drawn[0].fast, "revision": REVISION}
         source = {"descriptor": "idt", **made}
@@ -175,7 +175,7 @@ class Collection:
         }
 
 
-class _Read(Mapping[str, Block]):
+class SampleFiles(Mapping[str, Block]):
     """The sampled rows of videos, read from their files whenever they are asked for."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
