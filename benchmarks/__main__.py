@@ -8,7 +8,10 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("kmeans", "neighbours", "training", "round", "manifest_growth", "fisher", "trajectories")
+NAMES = (
+    *("kmeans", "neighbours", "training", "round"),
+    *("manifest_growth", "describe_growth", "fisher", "trajectories"),
+)
 for name in NAMES:
     sys.argv = [name]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

@@ -5,7 +5,7 @@ many levels, in the same process: the original program spends half of its time t
 here: a camera that pans over texture, and squares that move by themselves. ``--video`` takes a real
 one. Each row is a process of its own, whose highest memory is given.
 
-    python -m benchmarks.trajectories [--frames 60] [--keypoints sift] [--video FILE]
+    python -m benchmarks.trajectories [--frames 60] [--keypoints sift] [--fast] [--video FILE]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from triptych.descriptors.frames import grey_frames
 from triptych.descriptors.pyramid import Grey, Pyramid
 from triptych.descriptors.tracks import Tracks
 from triptych.descriptors.trajectories import Trajectories
-from triptych.workers import Done, run_isolated
+from triptych.workers import Done, Failed, run_isolated
 
 SIZES = ((160, 120), (240, 180), (340, 256), (480, 360), (640, 480))
 WARM = 17  # frames until tracks are as many as they will be, and everything is compiled
@@ -57,6 +57,7 @@ class Job:
     height: int
     frames: int
     keypoints: Keypoints
+    fast: bool = False
     video: Path | None = None
 
 
@@ -105,7 +106,7 @@ def measure(job: Job) -> Cost:
     stages: dict[str, float] = defaultdict(float)
     for owner, name, stage in STAGES:
         setattr(owner, name, _timed(getattr(owner, name), stage, stages))
-    tracker = Trajectories(*pictures[0].shape, job.keypoints)  # type: ignore[misc]
+    tracker = Trajectories(*pictures[0].shape, job.keypoints, job.fast)  # type: ignore[misc]
     for picture in pictures[:WARM]:
         tracker.take(picture)
     stages.clear()
@@ -155,17 +156,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--keypoints", default="sift")
+    parser.add_argument("--fast", action="store_true")
     parser.add_argument("--video", type=Path)
     options = parser.parse_args()
+    if options.video and not options.video.is_file():
+        parser.error(f"--video {options.video}: no such file")
     if options.frames < 2 * WARM:
         parser.error(f"--frames {options.frames}: at least {2 * WARM}")
     how = keypoints(options.keypoints)
     sizes = [(480, 360)] if options.video else SIZES
-    jobs = [importable.Job(*size, options.frames, how, options.video) for size in sizes]
+    jobs = [
+        importable.Job(*size, options.frames, how, options.fast, options.video) for size in sizes
+    ]
     if not options.video:
-        jobs += [importable.Job(160, 120, options.frames * times, how) for times in (4, 16)]
+        jobs += [
+            importable.Job(160, 120, options.frames * times, how, options.fast) for times in (4, 16)
+        ]
     stages = list(dict.fromkeys(stage for _, _, stage in STAGES))
-    print(f"keypoints {how}; CPU ms a frame by stage; MB of the process with and before frames")
+    print(
+        f"keypoints {how}{', fast' * options.fast}; CPU ms a frame by stage; "
+        "MB of the process with and before frames"
+    )
     print(
         f"{'size':>9}{'frames':>7}{'rows':>7}{'frames/CPU s':>13}{'2 cv flows':>11}{'ms':>7}"
         + "".join(f"{stage:>13}" for stage in stages)
@@ -174,7 +185,8 @@ def main() -> None:
     for job in jobs:
         ((_, result),) = run_isolated(importable.measure, [job], workers=1, seconds=3600)
         if not isinstance(result, Done):
-            raise SystemExit(f"{job}: {result}")
+            reason = result.error if isinstance(result, Failed) else str(result)
+            raise SystemExit(reason if job.video else f"{job}: {reason}")
         cost = result.value
         each = 1000 / cost.frames
         size = "as it is" if job.video else f"{job.width}x{job.height}"

@@ -63,10 +63,19 @@ def test_keypoints_of_a_shrunk_picture_are_in_the_place_of_the_whole_one_s() -> 
     assert (
         np.median(away) < 0.4
     )  # OpenCV's SIFT is off by a quarter of a pixel each way, of its own
-    twice = Detector("sift").find(picture[:240], None)  # 240 pixels are not shrunk
-    np.testing.assert_array_equal(
-        twice.places, Detector("sift-full").find(picture[:240], None).places
+
+
+@pytest.mark.parametrize(("size", "factor"), [((120, 160), 2), ((480, 640), 2), ((481, 641), 3)])
+def test_what_is_looked_at_is_half_or_less(size: tuple[int, int], factor: int) -> None:
+    picture = texture(*size)
+    small = cv2.resize(
+        picture, (size[1] // factor, size[0] // factor), interpolation=cv2.INTER_AREA
     )
+    wanted = Detector("sift-full").find(np.asarray(small, np.uint8), None)
+    found = Detector("sift").find(picture, None)
+    across = np.array(size[::-1]) / np.array(small.shape[::-1])
+    np.testing.assert_allclose(found.places, (wanted.places + 0.5) * across - 0.5, atol=1e-3)
+    np.testing.assert_array_equal(found.descriptors, wanted.descriptors)
 
 
 @pytest.mark.parametrize("kind", ["sift", "sift-full"])

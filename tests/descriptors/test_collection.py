@@ -55,7 +55,12 @@ def test_every_video_has_a_row_or_a_reason(manifest: Manifest, plain: Path) -> N
     assert (table.trajectories[:5] > 0).all()
     assert table.trajectories[5] == 0
     assert not table.vectors[5].any()
-    assert table.info["source"] == {"descriptor": "idt", "keypoints": "none", "revision": 1}
+    assert table.info["source"] == {
+        "descriptor": "idt",
+        "keypoints": "none",
+        "fast": False,
+        "revision": 2,
+    }
     problems = {problem.path: problem for problem in read_problems(plain / "idt_problems.parquet")}
     assert set(problems) == {"broken.mp4", "small.mp4"}
     assert problems["broken.mp4"].kind == "unreadable"
@@ -237,6 +242,22 @@ def test_where_nothing_can_be_described_one_line_says_why(
     model.save(other)
     with pytest.raises(UserError, match=r"other\.safetensors: not fitted to these trajectories"):
         Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
+
+
+def test_a_fast_model_has_fast_rows_made_for_it(manifest: Manifest, tmp_path: Path) -> None:
+    one = manifest.select([0])
+    Collection(tmp_path / "a", workers=0).describe(one, SETTINGS, "none", fast=True)
+    model = tmp_path / "a" / "idt.safetensors"
+    assert FisherModel.load(model).facts["source"]["fast"] is True
+    Collection(tmp_path / "b", workers=0, keep_rows=True).describe(
+        one, SETTINGS, "sift", model=model
+    )
+    (rows,) = (tmp_path / "b" / "idt_rows").iterdir()
+    facts = read_facts(rows)
+    assert facts
+    assert (facts["fast"], facts["keypoints"]) == (True, "none")
+    vectors = [DescriptorTable.read(tmp_path / at / "idt.parquet").vectors for at in "ab"]
+    np.testing.assert_array_equal(*vectors)
 
 
 def test_two_runs_into_one_folder_do_not_meet(manifest: Manifest, tmp_path: Path) -> None:

@@ -32,15 +32,15 @@ def cells(along: np.ndarray, down: np.ndarray, corner: tuple[int, int], still: b
 
 
 def plain(grey: np.ndarray, flow: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """Of each cell the bins of HOG, HOF, MBHx and MBHy."""
     flow = flow.astype(np.float64)
-    return np.concatenate(
-        [
-            cells(*slopes(grey.astype(np.float64)), corner, False),
-            cells(flow[0], flow[1], corner, True),
-            cells(*slopes(flow[0]), corner, False),
-            cells(*slopes(flow[1]), corner, False),
-        ]
-    )
+    histograms = [
+        cells(*slopes(grey.astype(np.float64)), corner, False),
+        cells(flow[0], flow[1], corner, True),
+        cells(*slopes(flow[0]), corner, False),
+        cells(*slopes(flow[1]), corner, False),
+    ]
+    return np.concatenate([one.reshape(4, -1) for one in histograms], axis=1).ravel()
 
 
 CORNERS = [(0, 0), (33, 14), (7, 3), (33, 0), (20, 14), (7, 3)]
@@ -71,12 +71,12 @@ def test_directions_by_hand(eighth: int) -> None:
     sums = np.zeros((1, 3, WIDTH), np.float32)
     zero = np.zeros(1, np.int64)
     describe(np.zeros((32, 32), np.uint8), flow, np.zeros((1, 2), np.int32), zero, zero, zero, sums)
-    cell = sums[0, 0, 32:41] ** 2
+    cells = sums[0, 0].reshape(4, 33)
     wanted = np.zeros(9)
     wanted[eighth // 2] += 0.5
     wanted[(eighth + 1) // 2 % 8] += 0.5
-    np.testing.assert_allclose(cell, wanted / 4, atol=1e-3)
-    assert np.allclose(sums[0, 0, :32], (1 / 32) ** 0.5)  # nothing to see: all bins alike
+    np.testing.assert_allclose(cells[0, 8:17] ** 2, wanted / 4, atol=1e-3)
+    assert np.allclose(cells[:, :8], (1 / 32) ** 0.5)  # nothing to see: all bins alike
 
 
 def test_what_stands_still_has_a_bin_of_its_own() -> None:
@@ -86,8 +86,9 @@ def test_what_stands_still_has_a_bin_of_its_own() -> None:
     zero = np.zeros(1, np.int64)
     grey = np.zeros((32, 32), np.uint8)
     describe(grey, flow, np.zeros((1, 2), np.int32), zero, zero, zero, sums)
-    assert sums[0, 0, 40] == sums[0, 0, 32:68].max()
+    hof = sums[0, 0].reshape(4, 33)[:, 8:17]
+    assert hof[0, 8] == hof.max()
     flow[0] = 0.41
     sums[:] = 0
     describe(grey, flow, np.zeros((1, 2), np.int32), zero, zero, zero, sums)
-    assert sums[0, 0, 32] == sums[0, 0, 32:68].max()
+    assert hof[0, 0] == hof.max()

@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -78,6 +79,27 @@ def test_a_long_video_needs_the_memory_of_a_block(model: FisherModel) -> None:
     tracemalloc.stop()
     assert found.rows == 1_000_000
     assert peak < 4 * block.nbytes
+
+
+def test_fitting_holds_the_projected_rows_alone() -> None:
+    class Read(Mapping[str, Block]):
+        def __getitem__(self, path: str) -> Block:
+            made = np.random.default_rng(int(path)).normal(size=(500, 100)).astype("f4")
+            made[:, 2:] *= 0.01
+            return made
+
+        def __iter__(self) -> Iterator[str]:
+            return map(str, range(len(self)))
+
+        def __len__(self) -> int:
+            return 60
+
+    tracemalloc.start()
+    model = FisherModel.fit(Read(), SMALL.model_copy(update={"variance": 0.9}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert model.projection.dim == 2
+    assert peak < 60 * 500 * 100 * 4 / 2  # of all columns in float32
 
 
 def test_no_rows_give_zeros_one_row_unit_length_and_bad_rows_are_dropped(

@@ -16,7 +16,7 @@ def project(fitted: Projection, x: Floats) -> Floats:
 
 
 def test_real_rows_are_projected_as_by_scikit_learn(boxing: Floats) -> None:
-    ours = Projection.fit(boxing, 0.9)
+    ours = Projection.fit([boxing[:700], boxing[700:]], 0.9)
     theirs = PCA(0.9, svd_solver="full").fit(boxing.astype("f8"))
     assert ours.dim == theirs.n_components_
     assert ours.kept == pytest.approx(theirs.explained_variance_ratio_.sum(), abs=1e-6)
@@ -36,7 +36,7 @@ def test_the_fewest_axes_that_hold_the_share(
 ) -> None:
     random = np.random.default_rng(seed)
     x = (random.normal(size=(rows, columns)) * random.uniform(0.1, 3, columns)).astype("f4")
-    fitted = Projection.fit(x, share)
+    fitted = Projection.fit([x], share)
     assert fitted.kept >= share - 1e-6
     np.testing.assert_allclose(fitted.axes.T @ fitted.axes, np.eye(fitted.dim), atol=1e-5)
     spread = project(fitted, x).astype("f8").var(axis=0)
@@ -49,7 +49,7 @@ def test_the_fewest_axes_that_hold_the_share(
 def test_columns_without_variance_take_no_axis() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3)).astype("f4")
     wide = np.concatenate([x, x, np.full((50, 4), 7, "f4")], axis=1)
-    fitted = Projection.fit(wide, 1.0)
+    fitted = Projection.fit([wide], 1.0)
     assert fitted.axes.shape == (10, 3)
     np.testing.assert_allclose(project(fitted, wide).mean(axis=0), 0, atol=1e-5)
     assert (fitted.axes.max(axis=0) >= -fitted.axes.min(axis=0)).all()
@@ -57,4 +57,4 @@ def test_columns_without_variance_take_no_axis() -> None:
 
 def test_rows_that_are_all_the_same_are_refused() -> None:
     with pytest.raises(UserError, match="all 9 rows of the sample are the same"):
-        Projection.fit(np.full((9, 4), 0.3, "f4"), 0.9)
+        Projection.fit([np.full((9, 4), 0.3, "f4")], 0.9)

@@ -99,3 +99,20 @@ def test_flows_come_down_through_a_median() -> None:
         np.testing.assert_allclose(found[level], flow, atol=1e-3)
     inner = found[0][:, 16:-16, 16:-16].reshape(2, -1)
     np.testing.assert_allclose(np.median(inner, axis=1), [3, -2], atol=0.1)
+
+
+def test_flows_of_coarser_levels_are_magnified_for_the_finer_ones() -> None:
+    pyramid = Pyramid(120, 160)
+    pictures = texture(120, 160), np.roll(texture(120, 160), 2, axis=1)
+    here, there = (pyramid.models(picture) for picture in pictures)
+    coarse = flows(*(pyramid.models(picture, 2) for picture in pictures))
+    whole = flows(here, there)
+    found = pyramid.completed(coarse)
+    assert [flow.shape[1:] for flow in found] == list(pyramid.sizes)
+    for level in (2, 3):
+        np.testing.assert_array_equal(found[level], whole[level])
+    for level in (0, 1):
+        wanted = bilinear(found[level + 1][0], *pyramid.sizes[level]) * 2**0.5
+        np.testing.assert_allclose(found[level][0], wanted, atol=1e-4)
+    assert abs(float(np.median(found[0][0])) - 2) < 0.1
+    assert all(map(np.array_equal, pyramid.completed(whole), whole))

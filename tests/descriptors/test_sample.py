@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.descriptors.sample import Reservoir, chosen, usable
+from triptych.descriptors.sample import Reservoir, Sampled, chosen, usable
 from triptych.errors import UserError
 
 
@@ -99,3 +99,16 @@ def test_videos_are_chosen_by_seed_and_not_by_their_order() -> None:
     assert chosen(paths, 100, 0) == sorted(paths)
     # One video more replaces at most one of those that were drawn.
     assert len(set(found) & set(chosen([*paths, "new.mp4"], 10, 0))) >= 9
+
+
+def test_a_sample_s_rows_come_in_blocks_and_as_often_as_they_are_asked_for() -> None:
+    random = np.random.default_rng(0)
+    one, other = (random.normal(size=(size, 5)).astype("f2") for size in (9000, 3))
+    one[7, 2] = np.nan
+    found = Sampled({"b": one, "a": other, "c": np.empty((0, 5), "f2")})
+    assert (found.width, found.rows, found.dropped) == (5, 9002, 1)
+    wanted = np.concatenate([other, np.delete(one, 7, axis=0)]).astype("f4")
+    for _ in range(2):
+        blocks = list(found)
+        assert [len(block) for block in blocks] == [3, 4095, 4096, 808]
+        np.testing.assert_array_equal(np.concatenate(blocks), wanted)

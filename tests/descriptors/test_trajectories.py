@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from triptych.errors import UserError
 FRAMES = 22
 
 
-def described(pictures: list[Grey], people: list[tuple[float, ...]] | None = None) -> Floats:
-    tracker = Trajectories(*pictures[0].shape, "none")
+def described(
+    pictures: list[Grey], people: list[tuple[float, ...]] | None = None, fast: bool = False
+) -> Floats:
+    tracker = Trajectories(pictures[0].shape[0], pictures[0].shape[1], "none", fast)
     return np.concatenate([tracker.take(picture, people or []) for picture in pictures])  # type: ignore[arg-type]
 
 
@@ -117,3 +120,21 @@ def test_parity_with_the_original_program(data: Path, reference: Floats, keypoin
     np.testing.assert_allclose(
         ours[:, 40:136], theirs[:, 40:136], atol=0.02
     )  # HOG, no camera in it
+
+
+def test_fast_trajectories_go_nearly_the_same_ways(data: Path) -> None:
+    file = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
+    found = []
+    for fast in (False, True):
+        ended = islice(trajectories(file, keypoints="none", fast=fast), 60)
+        found.append(np.concatenate(list(ended)))
+    slow, quick = found
+    assert len(quick) == pytest.approx(len(slow), rel=0.15)
+    assert not np.array_equal(slow, quick)
+    alike = []
+    for row in quick:
+        same = slow[(slow[:, 0] == row[0]) & (slow[:, 6] == row[6])]
+        same = same[np.abs(same[:, 1:3] - row[1:3]).max(axis=1) < 0.1]
+        alike += [np.corrcoef(row[10:], other[10:])[0, 1] for other in same[:1]]
+    assert len(alike) > 0.1 * len(quick)  # of the others most begin in another frame
+    assert np.median(alike) > 0.999

@@ -1,7 +1,7 @@
 """The trajectories of many videos as vectors: sample, fit, encode, each taken up where it stopped.
 
 Worker processes take a video each and leave their results on disk; no video's rows are ever held
-whole. What is fitted is held: the sample, as float32.
+whole. Of what is fitted to, the projected rows of the sample are held.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -58,6 +58,7 @@ class Collection:
         model: Path | None = None,
         boxes: Path | None = None,
         people: Finding | None = None,
+        fast: bool = False,
     ) -> dict[str, Any]:
         """Write the table, the model and the problems; returns where they are and what is in them.
 
@@ -65,9 +66,9 @@ class Collection:
         """
         fitted = FisherModel.load(model) if model else None
         if fitted:
-            how = _how(fitted, model)
+            how, fast = _how(fitted, model)
             _compare(fitted, people, boxes)
-        videos = videos_of(manifest, how, boxes, people, self.level)
+        videos = videos_of(manifest, how, boxes, people, self.level, fast=fast)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -119,9 +120,10 @@ class Collection:
         kept = store.work / f"model-{digest.hexdigest()[:16]}.safetensors"
         if kept.exists():
             return FisherModel.load(kept)
-        rows: dict[str, Block] = {path: np.load(file, "r") for path, file in sample.items()}
-        say(f"fitting {settings.components} components to {sum(map(len, rows.values()))} rows")
-        source: dict[str, Any] = {"descriptor": "idt", "keypoints": how, "revision": REVISION}
+        rows = SampleFiles(sample)
+        say(f"fitting {settings.components} components to rows of {len(rows)} videos")
+        made = {"keypoints": how, "fast": drawn[0].fast, "revision": REVISION}
+        source: dict[str, Any] = {"descriptor": "idt", **made}
         if videos[0].people:
             source["people"] = videos[0].people.facts
         fitted = FisherModel.fit(rows, settings, source=source)
@@ -200,14 +202,31 @@ class Collection:
         }
 
 
-def _how(fitted: FisherModel, path: Path | None) -> Keypoints:
+class SampleFiles(Mapping[str, Block]):
+    """The sampled rows of videos, read from their files whenever they are asked for."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    def __getitem__(self, path: str) -> Block:
+        rows: Block = np.load(self._files[path])
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
     """How the rows were made that a model was fitted to; those to be encoded are made alike."""
     source = fitted.facts.get("source") or {}
     if source.get("descriptor") != "idt" or source.get("revision") != REVISION:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
-    return keypoints(str(source.get("keypoints")))
+    return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
 
 
 def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) -> None:

@@ -127,10 +127,16 @@ def _blend(there: Floats, room: Floats, carried: Floats) -> None:
 def _equations(
     here: Floats, there: Floats, flow: Floats, y: int, trust: Floats, room: Floats, out: Floats
 ) -> None:
-    """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two beside it."""
+    """The normal equations of row ``y``, unsmoothed: three numbers of the matrix, two beside it.
+
+    They lie one after another in ``out`` (5 (w + 10),), each with room for five more at its ends.
+    """
     carried = room[5:]
     _carry(there, flow.shape[1], flow, y, room, carried)
     width = flow.shape[2]
+    stride = width + 2 * HALF
+    first, second, third = out[HALF:], out[stride + HALF :], out[2 * stride + HALF :]
+    fourth, fifth = out[3 * stride + HALF :], out[4 * stride + HALF :]
     row_trust = trust[0, y]
     half = np.float32(0.5)
     for x in range(width):
@@ -147,11 +153,11 @@ def _equations(
         xy *= weight
         dy = dy * weight + yy * flow[1, y, x] + xy * flow[0, y, x]
         dx = dx * weight + xy * flow[1, y, x] + xx * flow[0, y, x]
-        out[0, x] = yy * yy + xy * xy
-        out[1, x] = (yy + xx) * xy
-        out[2, x] = xx * xx + xy * xy
-        out[3, x] = yy * dy + xy * dx
-        out[4, x] = xy * dy + xx * dx
+        first[x] = yy * yy + xy * xy
+        second[x] = (yy + xx) * xy
+        third[x] = xx * xx + xy * xy
+        fourth[x] = yy * dy + xy * dx
+        fifth[x] = xy * dy + xx * dx
 
 
 @compiled
@@ -167,43 +173,66 @@ def refine(here: Floats, there: Floats, flow: Floats, out: Floats) -> None:
     for x in range(width):
         trust[1, x] = _trust(x, width)
     lines = 2 * HALF + 1
-    ring = np.empty((lines, 5, width), np.float32)
+    stride = width + 2 * HALF
+    ring = np.zeros((lines, 5 * stride), np.float32)
     room = np.empty((11, width), np.float32)
-    smooth = np.empty((5, width + 2 * HALF), np.float32)
+    smooth = np.empty(5 * stride, np.float32)
+    row = np.empty((5, width), np.float32)
     for y in range(min(HALF, height)):
         _equations(here, there, flow, y, trust, room, ring[y % lines])
     for y in range(height):
         if y + HALF < height:
-            _equations(here, there, flow, y + HALF, trust, room, ring[(y + HALF) % lines])
+            line = ring[(y + HALF) % lines]
+            _equations(here, there, flow, y + HALF, trust, room, line)
+        _down(ring, y, height, smooth)
         for term in range(5):
-            middle = ring[y % lines, term]
-            for x in range(width):
-                smooth[term, HALF + x] = middle[x] * TAPS[0]
-            for step in range(1, HALF + 1):
-                above = ring[max(y - step, 0) % lines, term]
-                below = ring[min(y + step, height - 1) % lines, term]
-                for x in range(width):
-                    smooth[term, HALF + x] += (above[x] + below[x]) * TAPS[step]
-            smooth[term, :HALF] = smooth[term, HALF]
-            smooth[term, HALF + width :] = smooth[term, HALF + width - 1]
-        _solve(smooth, out[0, y], out[1, y])
+            line = smooth[term * stride : (term + 1) * stride]
+            line[:HALF] = line[HALF]
+            line[HALF + width :] = line[HALF + width - 1]
+            _across(line, row[term])
+        _solve(row, out[0, y], out[1, y])
+
+
+# Loops below are short and many taps long: the compiler takes many pixels at once where it can tell
+# that what is read and written does not overlap, which it does for eight arrays at most.
 
 
 @compiled
-def _solve(smooth: Floats, out_x: Floats, out_y: Floats) -> None:
-    """Smooth one row of the equations (5, w + 10) along x, and solve them."""
-    width = len(out_x)
-    row = np.empty((5, width), np.float32)
-    for term in range(5):
-        source, target = smooth[term], row[term]
-        for x in range(width):
-            target[x] = source[x + HALF] * TAPS[0]
-        for step in range(1, HALF + 1):
-            right, left, tap = source[HALF + step :], source[HALF - step :], TAPS[step]
-            for x in range(width):
-                target[x] += (right[x] + left[x]) * tap
+def _down(ring: Floats, y: int, height: int, smooth: Floats) -> None:
+    """The equations of row ``y``, smoothed down the columns."""
+    lines, last = len(ring), height - 1
+    middle = ring[y % lines]
+    above, below = ring[max(y - 1, 0) % lines], ring[min(y + 1, last) % lines]
+    above_2, below_2 = ring[max(y - 2, 0) % lines], ring[min(y + 2, last) % lines]
+    for x in range(len(smooth)):
+        near = (above[x] + below[x]) * TAPS[1] + (above_2[x] + below_2[x]) * TAPS[2]
+        smooth[x] = middle[x] * TAPS[0] + near
+    above, below = ring[max(y - 3, 0) % lines], ring[min(y + 3, last) % lines]
+    above_2, below_2 = ring[max(y - 4, 0) % lines], ring[min(y + 4, last) % lines]
+    above_3, below_3 = ring[max(y - 5, 0) % lines], ring[min(y + 5, last) % lines]
+    for x in range(len(smooth)):
+        near = (above[x] + below[x]) * TAPS[3] + (above_2[x] + below_2[x]) * TAPS[4]
+        smooth[x] += near + (above_3[x] + below_3[x]) * TAPS[5]
+
+
+@compiled
+def _across(source: Floats, target: Floats) -> None:
+    """One number of the equations, smoothed along its row: (w + 10,) to (w,)."""
+    for x in range(len(target)):
+        at = np.uintp(x)
+        near = (source[at + np.uintp(4)] + source[at + np.uintp(6)]) * TAPS[1]
+        near += (source[at + np.uintp(3)] + source[at + np.uintp(7)]) * TAPS[2]
+        far = (source[at + np.uintp(2)] + source[at + np.uintp(8)]) * TAPS[3]
+        far += (source[at + np.uintp(1)] + source[at + np.uintp(9)]) * TAPS[4]
+        far += (source[at] + source[at + np.uintp(10)]) * TAPS[5]
+        target[x] = source[at + np.uintp(5)] * TAPS[0] + near + far
+
+
+@compiled
+def _solve(row: Floats, out_x: Floats, out_y: Floats) -> None:
+    """Solve the smoothed equations (5, w) of one row."""
     yy, xy, xx, dy, dx = row[0], row[1], row[2], row[3], row[4]
-    for x in range(width):
+    for x in range(len(out_x)):
         scale = np.float32(1) / (yy[x] * xx[x] - xy[x] * xy[x] + REGULAR)
         out_x[x] = (yy[x] * dx[x] - xy[x] * dy[x]) * scale
         out_y[x] = (xx[x] * dy[x] - xy[x] * dx[x]) * scale

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from triptych.clustering.kmeans import kmeans
-from triptych.descriptors.mixture import ROWS, Doubles, Mixture, Moments
-from triptych.descriptors.sample import Floats
+from triptych.descriptors.mixture import Doubles, Mixture, Moments
+from triptych.descriptors.sample import ROWS, Floats
 from triptych.errors import UserError
 
 DYING = 0.01  # of an even share of the rows: a component with less is given half of another's
@@ -58,7 +58,7 @@ def fit(
             f"Gaussian mixture: {len(x)} rows cannot make {components} components; sample more "
             f"videos, or ask for fewer components"
         )
-    least = floor * x.var(axis=0, dtype=np.float64)
+    least = floor * _variances(x)
     if not least.min() > 0:
         raise ValueError("a column has no variance; a projection leaves such columns out")
     rows = torch.from_numpy(x).to(device)
@@ -73,6 +73,16 @@ def fit(
         mixture, split = _maximise(moments, least)
         revived += split
     return Fit(mixture, tuple(history), revived)
+
+
+def _variances(x: Floats) -> Doubles:
+    """Of each column; NumPy's own would hold a float64 copy of all."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    total = np.zeros_like(mean)
+    for start in range(0, len(x), ROWS):
+        total += np.square(x[start : start + ROWS] - mean).sum(axis=0)
+    variances: Doubles = total / len(x)
+    return variances
 
 
 def _start(

@@ -22,7 +22,11 @@ MOST = 0.95  # of the frames that a header promises; where fewer decode, it is s
 
 
 def trajectories(
-    path: Path, *, keypoints: Keypoints = "sift", people: Boxes | None = None
+    path: Path,
+    *,
+    keypoints: Keypoints = "sift",
+    people: Boxes | None = None,
+    fast: bool = False,
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
@@ -35,7 +39,7 @@ def trajectories(
     for number, grey in enumerate(grey_frames(path)):
         if tracker is None:
             try:
-                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints)
+                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints, fast)
             except SizeError as error:
                 raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
@@ -55,6 +59,7 @@ def extract(
     keypoints: Keypoints = "sift",
     boxes: Path | None = None,
     finding: Finding | None = None,
+    fast: bool = False,
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
@@ -67,11 +72,12 @@ def extract(
     if finding:
         looked_at = track(found(video, finding), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))
-    ended = trajectories(video, keypoints=keypoints, people=people)
+    ended = trajectories(video, keypoints=keypoints, people=people, fast=fast)
     shown = track(ended, expected, "frames")
     facts: dict[str, Any] = {
         "video": video.name,
         "keypoints": keypoints,
+        "fast": fast,
         "boxes": boxes is not None,
     }
     if finding:

@@ -19,6 +19,7 @@ DIRECTIONS = 8
 BINS = (8, 9, 8, 8)
 ROWS = sum(BINS)
 WIDTH = 4 * ROWS
+ROOM = 40  # numbers of a pixel: the 33 bins, and what makes whole vectors of them
 STILL = np.float32(0.4)
 FLOOR = np.float32(0.05)
 # Abramowitz and Stegun, 4.4.49, cut at the seventh power and refitted, in eighths of a turn.
@@ -30,7 +31,9 @@ LINES = PATCH + 1
 
 
 @compiled
-def _votes(along: Floats, down: Floats, still: bool, places: Floats, shares: Floats) -> None:
+def _votes(
+    along: Floats, down: Floats, still: bool, places: npt.NDArray[np.int32], shares: Floats
+) -> None:
     """Lower bin of each pixel's vote (w,), and what the lower and the upper bin get (2, w).
 
     With ``still``, a pixel whose vector is no longer than 0.4 gives one vote to bin 8 instead.
@@ -51,7 +54,7 @@ def _votes(along: Floats, down: Floats, still: bool, places: Floats, shares: Flo
         lower = np.floor(turn)
         upper = (turn - lower) * size
         rests = still and size <= STILL
-        places[x] = np.float32(8) if rests else lower
+        places[x] = np.int32(8) if rests else np.int32(lower)
         shares[0, x] = np.float32(1) if rests else size - upper
         shares[1, x] = np.float32(0) if rests else upper
 
@@ -73,80 +76,93 @@ def _slopes(picture: npt.NDArray[np.generic], y: int, along: Floats, down: Float
 
 
 @compiled
-def _pour(places: Floats, shares: Floats, sums: Floats) -> None:
-    """Add one row's votes to the sums of the rows above it, (bins, w)."""
-    for bin_ in range(len(sums)):
-        this = np.float32(bin_)
-        before = np.float32((bin_ - 1) % DIRECTIONS if bin_ < DIRECTIONS else -1)
-        target = sums[bin_]
-        for x in range(len(places)):
-            vote = shares[0, x] if places[x] == this else np.float32(0)
-            vote += shares[1, x] if places[x] == before else np.float32(0)
-            target[x] += vote
+def _pour(places: npt.NDArray[np.int32], shares: Floats, first: int, sums: Floats) -> None:
+    """Add one row's votes to the sums of the rows above it, (w, 40), from bin ``first`` on.
+
+    The ninth bin's votes have no share for another.
+    """
+    for x in range(len(places)):
+        lower = np.uintp(places[x])
+        upper = (lower + np.uintp(1)) & np.uintp(DIRECTIONS - 1)
+        sums[x, np.uintp(first) + lower] += shares[0, x]
+        sums[x, np.uintp(first) + upper] += shares[1, x]
 
 
 @compiled
 def _across(sums: Floats, out: Floats) -> None:
-    """Sums over the 16 columns from each on, (bins, w): of 2, of 4, of 8, of 16.
+    """Sums over the 16 columns from each on, (w, 40); nothing for the last 15, where no cell is.
 
-    The last 15 columns, where no cell begins, are left half done.
+    From one to the next a column is added and one taken away: in float32 that rounds no worse than
+    the sums down the columns do.
     """
-    width = sums.shape[1]
-    for bin_ in range(len(sums)):
-        source, target = sums[bin_], out[bin_]
-        for x in range(width - 1):
-            target[x] = source[x] + source[x + 1]
-        for x in range(width - 3):
-            target[x] += target[x + 2]
-        for x in range(width - 7):
-            target[x] += target[x + 4]
-        for x in range(width - 15):
-            target[x] += target[x + 8]
+    flat, target = sums.ravel(), out.ravel()
+    for bin_ in range(ROOM):
+        target[bin_] = np.float32(0)
+        for column in range(CELL):
+            target[bin_] += sums[column, bin_]
+    for at in range((len(sums) - CELL) * ROOM):
+        to = np.uintp(at) + np.uintp(ROOM)
+        change = flat[np.uintp(at) + np.uintp(CELL * ROOM)] - flat[np.uintp(at)]
+        target[to] = target[np.uintp(at)] + change
 
 
 @compiled
-def _add_row(grey: Grey, flow: Floats, y: int, work: Floats, sums: Floats) -> None:
-    """Add the votes of row ``y`` to the sums by column, (33, w): HOG, HOF, MBHx, MBHy."""
-    along, down, places, shares = work[0], work[1], work[2], work[3:5]
+def _add_row(
+    grey: Grey, flow: Floats, y: int, work: Floats, places: npt.NDArray[np.int32], sums: Floats
+) -> None:
+    """Add the votes of row ``y`` to the sums by column, (w, 40): HOG, HOF, MBHx, MBHy."""
+    along, down, shares = work[0], work[1], work[2:4]
     _slopes(grey, y, along, down)
     _votes(along, down, False, places, shares)
-    _pour(places, shares, sums[0:8])
+    _pour(places, shares, 0, sums)
     _votes(flow[0, y], flow[1, y], True, places, shares)
-    _pour(places, shares, sums[8:17])
+    _pour(places, shares, 8, sums)
     for axis in range(2):
-        first = 17 + 8 * axis
         _slopes(flow[axis], y, along, down)
         _votes(along, down, False, places, shares)
-        _pour(places, shares, sums[first : first + 8])
+        _pour(places, shares, 17 + 8 * axis, sums)
 
 
 @compiled
-def _patch(top: Floats, middle: Floats, bottom: Floats, left: int, out: Floats) -> None:
-    """Add a patch's 132 numbers to ``out``: of each histogram, cells x by x and y by y, then bins.
+def _level(cells: Floats, first: int, end: int) -> None:
+    """In the fifth forty, from the sums of some bins over the cells what scales them to sum 1."""
+    total = np.float32(0)
+    for bin_ in range(4 * ROOM + first, 4 * ROOM + end):
+        total += cells[bin_]
+    cells[4 * ROOM + first : 4 * ROOM + end] = np.float32(1) / total
 
-    ``top``, ``middle`` and ``bottom`` (33, w) are sums over 16 columns and all rows above the
+
+@compiled
+def _patch(
+    top: Floats, middle: Floats, bottom: Floats, left: int, cells: Floats, out: Floats
+) -> None:
+    """Add a patch's 132 numbers to ``out``: cells x by x and y by y, of each the 33 bins.
+
+    ``top``, ``middle`` and ``bottom`` (w, 40) are sums over 16 columns and all rows above the
     patch's upper end, middle and lower end. Each histogram is lifted by 0.05, scaled to sum 1 over
-    the four cells, and its roots taken.
+    the four cells, and its roots taken. ``cells`` (200,) is to work in.
     """
-    cells = np.empty(4 * 9, np.float32)
-    row, at = 0, 0
-    for bins in BINS:
-        total = np.float32(0)
-        for across in range(2):
-            x = left + CELL * across
-            first = 2 * across * bins
-            for bin_ in range(bins):
-                between = middle[row + bin_, x]
-                upper = max(between - top[row + bin_, x], np.float32(0)) + FLOOR
-                lower = max(bottom[row + bin_, x] - between, np.float32(0)) + FLOOR
-                total += upper + lower
-                cells[first + bin_] = upper
-                cells[first + bins + bin_] = lower
-        scale = np.float32(1) / total
-        for number in range(4 * bins):
-            out[at + number] += np.sqrt(cells[number] * scale)
-        row += bins
-        at += 4 * bins
+    cells[4 * ROOM :] = np.float32(0)
+    for across in range(2):
+        x = left + CELL * across
+        above, between, below = top[x], middle[x], bottom[x]
+        first = np.uintp(2 * ROOM * across)
+        for bin_ in range(ROOM):
+            at = np.uintp(bin_)
+            upper = max(between[bin_] - above[bin_], np.float32(0)) + FLOOR
+            lower = max(below[bin_] - between[bin_], np.float32(0)) + FLOOR
+            cells[first + at] = upper
+            cells[first + at + np.uintp(ROOM)] = lower
+            cells[np.uintp(4 * ROOM) + at] += upper + lower
+    _level(cells, 0, 8)
+    _level(cells, 8, 17)
+    _level(cells, 17, 25)
+    _level(cells, 25, 33)
+    for cell in range(4):
+        first, target = np.uintp(cell * ROOM), out[cell * ROWS : (cell + 1) * ROWS]
+        for bin_ in range(ROWS):
+            at = np.uintp(bin_)
+            target[bin_] += np.sqrt(cells[first + at] * cells[np.uintp(4 * ROOM) + at])
 
 
 @compiled
@@ -164,19 +180,21 @@ def describe(
     ``order`` sorts them by y: sums are kept for the 33 rows of a patch only.
     """
     height, width = grey.shape
-    ring = np.zeros((LINES, ROWS, width), np.float32)
-    columns = np.zeros((ROWS, width), np.float32)
-    work = np.empty((5, width), np.float32)
+    ring = np.empty((LINES, width, ROOM), np.float32)
+    ring[0] = np.float32(0)  # above the first row; no other line is read before it is written
+    columns = np.zeros((width, ROOM), np.float32)
+    work, places = np.empty((4, width), np.float32), np.empty(width, np.int32)
+    cells = np.empty(5 * ROOM, np.float32)
     next_one = 0
     for y in range(height):
         if next_one == len(order):
             return
-        _add_row(grey, flow, y, work, columns)
+        _add_row(grey, flow, y, work, places, columns)
         end = y + 1
         _across(columns, ring[end % LINES])
         top, middle = ring[(end - PATCH) % LINES], ring[(end - CELL) % LINES]
         while next_one < len(order) and corners[order[next_one], 1] + PATCH == end:
             point = order[next_one]
             sum_ = sums[slots[point], thirds[point]]
-            _patch(top, middle, ring[end % LINES], corners[point, 0], sum_)
+            _patch(top, middle, ring[end % LINES], corners[point, 0], cells, sum_)
             next_one += 1

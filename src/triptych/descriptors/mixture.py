@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from triptych.descriptors.sample import ROWS
+
 Doubles = NDArray[np.float64]
-ROWS = 4096  # of a block: its posteriors of 256 components stay in the caches of a CPU
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from triptych.clustering.whiten import unit
 from triptych.config import Config, validated
 from triptych.descriptors import em
 from triptych.descriptors.fisher import Form, fisher_vector
-from triptych.descriptors.mixture import ROWS, Mixture, Moments
+from triptych.descriptors.mixture import Mixture, Moments
 from triptych.descriptors.pca import Projection
-from triptych.descriptors.sample import Block, Floats, usable
+from triptych.descriptors.sample import ROWS, Block, Floats, Sampled, usable
 from triptych.descriptors.sketch import CountSketch
 from triptych.errors import UserError
 from triptych.state import tensor_file
@@ -80,17 +80,16 @@ class FisherModel:
     ) -> FisherModel:
         """Fit to ``sample``: for each video's path some of its rows [n, C], as Reservoir draws.
 
-        The order of the mapping plays no part. ``source`` says what the rows are, in words and
-        numbers that JSON can hold; it is kept with the model. Raises UserError where the rows are
-        too few for the mixture, or hold nothing to tell apart.
+        The order of the mapping plays no part; it is asked for each video several times, and may
+        read its rows each time: only the projected rows are held. ``source`` says what the rows
+        are, in words and numbers that JSON can hold; it is kept with the model. Raises UserError
+        where the rows are too few for the mixture, or hold nothing to tell apart.
         """
         settings = settings or FisherSettings()
-        rows, facts = _joined(sample)
+        rows = _usable(sample)
         projection = Projection.fit(rows, settings.variance)
-        projected = _projected(projection, rows, device)
-        del rows  # the largest of what is held
         found = em.fit(
-            projected,
+            _projected(projection, rows, device),
             settings.components,
             seed=settings.seed,
             starts=settings.starts,
@@ -103,7 +102,10 @@ class FisherModel:
         sketch = CountSketch.draw(
             2 * settings.components * projection.dim, settings.sketch, settings.seed
         )
-        facts |= {
+        facts = {
+            "videos": len(sample),
+            "rows": rows.rows,
+            "dropped": rows.dropped,
             "columns": len(projection.mean),
             "axes": projection.dim,
             "variance_kept": projection.kept,
@@ -199,32 +201,27 @@ NAMES = (
 )
 
 
-def _joined(sample: Mapping[str, Block]) -> tuple[Floats, dict[str, Any]]:
-    """The rows of all videos [N, C], in the order of the paths, and how many there are."""
-    widths = {block.shape[1] for block in sample.values() if len(block)}
-    if not widths:
+def _usable(sample: Mapping[str, Block]) -> Sampled:
+    """The rows of all videos that can be reckoned with; UserError where there are none."""
+    rows = Sampled(sample)
+    if not rows.width:
         raise UserError(
             f"Fisher model: no rows in a sample of {len(sample)} videos; they may be too short or "
             "show no motion: sample others"
         )
-    joined = np.empty((sum(map(len, sample.values())), min(widths)), np.float32)
-    count = dropped = 0
-    for path in sorted(sample):
-        if len(sample[path]):
-            rows, lost = usable(sample[path], min(widths))
-            joined[count : count + len(rows)] = rows
-            count, dropped = count + len(rows), dropped + lost
-    if not count:
-        raise UserError(f"Fisher model: none of the {dropped} rows of the sample is finite")
-    return joined[:count], {"videos": len(sample), "rows": count, "dropped": dropped}
+    if not rows.rows:
+        raise UserError(f"Fisher model: none of the {rows.dropped} rows of the sample is finite")
+    return rows
 
 
-def _projected(projection: Projection, rows: Floats, device: str | torch.device) -> Floats:
+def _projected(projection: Projection, rows: Sampled, device: str | torch.device) -> Floats:
     project = projection.on(device)
-    out = np.empty((len(rows), projection.dim), np.float32)
-    for start in range(0, len(rows), ROWS):
-        span = slice(start, start + ROWS)
-        out[span] = project(torch.tensor(rows[span], device=device)).cpu().numpy()
+    out = np.empty((rows.rows, projection.dim), np.float32)
+    count = 0
+    for block in rows:
+        found = project(torch.tensor(block, device=device)).cpu().numpy()
+        out[count : count + len(found)] = found
+        count += len(found)
     return out
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.clustering.whiten import moments
-from triptych.descriptors.sample import Block, Floats
+from triptych.descriptors.mixture import Doubles
+from triptych.descriptors.sample import Block, Floats, Sampled
 from triptych.errors import UserError
 
 
@@ -22,14 +23,14 @@ class Projection:
     kept: float  # the share of variance along the axes
 
     @classmethod
-    def fit(cls, x: Block, share: float) -> Projection:
-        """Keep as few axes of ``x`` [N, C] as hold ``share`` of its variance, 0 < share <= 1.
+    def fit(cls, blocks: Sequence[Block] | Sampled, share: float) -> Projection:
+        """Keep as few axes of rows [N, C] as hold ``share`` of their variance, 0 < share <= 1.
 
         Tokmakov et al. 2020, section 4.1, keep .9 of all columns together. The covariance is
-        summed in float64, block by block; each axis points where its largest number is positive.
-        Raises UserError where all rows are the same.
+        summed in float64, in a second pass over the ``blocks``; each axis points where its largest
+        number is positive. Raises UserError where all rows are the same.
         """
-        mean, covariance = moments(x)
+        rows, mean, covariance = _moments(blocks)
         values, axes = np.linalg.eigh(covariance)
         values, axes = np.maximum(values[::-1], 0), axes[:, ::-1]
         # Rounding of float32 rows leaves this much variance where there is none.
@@ -37,7 +38,7 @@ class Projection:
         rank = int(np.count_nonzero(values > floor))
         if rank == 0:
             raise UserError(
-                f"PCA: all {len(x)} rows of the sample are the same, so there is nothing to keep "
+                f"PCA: all {rows} rows of the sample are the same, so there is nothing to keep "
                 "apart; sample more videos, or others"
             )
         parts = np.cumsum(values) / values.sum()
@@ -55,6 +56,19 @@ class Projection:
     def on(self, device: str | torch.device) -> Projector:
         """The same, ready for tensors of ``device``."""
         return Projector(self, device)
+
+
+def _moments(blocks: Sequence[Block] | Sampled) -> tuple[int, Doubles, Doubles]:
+    """How many rows there are, their mean [C], and their covariance over N, [C, C]."""
+    rows, total = 0, np.float64(0)
+    for block in blocks:
+        rows, total = rows + len(block), total + block.sum(axis=0, dtype=np.float64)
+    mean: Doubles = np.asarray(total) / rows
+    squares = np.zeros((len(mean), len(mean)))
+    for block in blocks:
+        off = block.astype(np.float64) - mean
+        squares += off.T @ off
+    return rows, mean, squares / rows
 
 
 class Projector:

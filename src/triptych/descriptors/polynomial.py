@@ -13,12 +13,13 @@ import numpy.typing as npt
 from triptych.descriptors.compiled import compiled
 
 Picture = npt.NDArray[np.float32]
+Taps = tuple[np.float32, ...]
 
 REACH = 7
 SIGMA = 1.5
 
 
-def _constants() -> tuple[tuple[np.float32, ...], ...]:
+def _constants() -> tuple[Taps, ...]:
     """Taps of the three one-dimensional filters from the middle outwards, and the dual basis.
 
     By symmetry only four numbers of the inverse of the Gram matrix of 1, x, y, x^2, y^2, xy are
@@ -48,16 +49,13 @@ def expand(picture: Picture, out: Picture) -> None:
     """
     height, width = picture.shape
     columns = np.empty((3, width + 2 * REACH), np.float32)
-    row = np.empty((6, width), np.float32)
     for y in range(height):
         _down_columns(picture, y, columns)
-        _along_row(columns, row)
-        for term in range(5):
-            out[term, y] = row[term]
+        _along_row(columns, y, out)
 
 
-# Steps are the outer loops and pixels the inner ones, and all rows are contiguous: only so does the
-# compiler take many pixels at once.
+# Loops go over pixels, many at once: the compiler does that where it can tell that what is read and
+# written does not overlap, which it does for eight arrays at most.
 
 
 @compiled
@@ -67,53 +65,70 @@ def _down_columns(picture: Picture, y: int, out: Picture) -> None:
     end = REACH + width
     plain, first, second = out[0][REACH:end], out[1][REACH:end], out[2][REACH:end]
     middle = picture[y]
+    above, below = picture[max(y - REACH, 0)], picture[min(y + REACH, height - 1)]
+    weight, odd, even = WEIGHT[REACH], WEIGHT_X[REACH], WEIGHT_XX[REACH]
     for x in range(width):
-        plain[x] = middle[x] * WEIGHT[0]
-        first[x] = second[x] = np.float32(0)
-    for step in range(1, REACH + 1):
+        both = above[x] + below[x]
+        plain[x] = middle[x] * WEIGHT[0] + both * weight
+        first[x] = (below[x] - above[x]) * odd
+        second[x] = both * even
+    for step in range(1, REACH, 2):
         above, below = picture[max(y - step, 0)], picture[min(y + step, height - 1)]
+        above_2, below_2 = picture[max(y - step - 1, 0)], picture[min(y + step + 1, height - 1)]
         weight, odd, even = WEIGHT[step], WEIGHT_X[step], WEIGHT_XX[step]
+        weight_2, odd_2, even_2 = WEIGHT[step + 1], WEIGHT_X[step + 1], WEIGHT_XX[step + 1]
         for x in range(width):
-            both = above[x] + below[x]
-            plain[x] += both * weight
-            first[x] += (below[x] - above[x]) * odd
-            second[x] += both * even
+            first[x] += (below[x] - above[x]) * odd + (below_2[x] - above_2[x]) * odd_2
+        for x in range(width):
+            both, both_2 = above[x] + below[x], above_2[x] + below_2[x]
+            plain[x] += both * weight + both_2 * weight_2
+            second[x] += both * even + both_2 * even_2
     for term in range(3):
         out[term, :REACH] = out[term, REACH]
         out[term, end:] = out[term, end - 1]
 
 
 @compiled
-def _along_row(columns: Picture, out: Picture) -> None:
-    """The three rows (3, w + 14) filtered along x, as the coefficients of one row, (6, w).
+def _even(source: Picture, weights: Taps, x: int) -> np.float32:
+    """``source`` filtered with symmetric ``weights``; the middle is at ``x`` + 7."""
+    at = np.uintp(x)
+    near = (source[at + np.uintp(6)] + source[at + np.uintp(8)]) * weights[1]
+    near += (source[at + np.uintp(5)] + source[at + np.uintp(9)]) * weights[2]
+    near += (source[at + np.uintp(4)] + source[at + np.uintp(10)]) * weights[3]
+    far = (source[at + np.uintp(3)] + source[at + np.uintp(11)]) * weights[4]
+    far += (source[at + np.uintp(2)] + source[at + np.uintp(12)]) * weights[5]
+    far += (source[at + np.uintp(1)] + source[at + np.uintp(13)]) * weights[6]
+    far += (source[at] + source[at + np.uintp(14)]) * weights[7]
+    found: np.float32 = source[at + np.uintp(7)] * weights[0] + near + far
+    return found
 
-    The sixth row is room to work in.
-    """
-    width = out.shape[1]
+
+@compiled
+def _odd(source: Picture, weights: Taps, x: int) -> np.float32:
+    """``source`` filtered with antisymmetric ``weights``; the middle is at ``x`` + 7."""
+    at = np.uintp(x)
+    near = (source[at + np.uintp(8)] - source[at + np.uintp(6)]) * weights[1]
+    near += (source[at + np.uintp(9)] - source[at + np.uintp(5)]) * weights[2]
+    near += (source[at + np.uintp(10)] - source[at + np.uintp(4)]) * weights[3]
+    far = (source[at + np.uintp(11)] - source[at + np.uintp(3)]) * weights[4]
+    far += (source[at + np.uintp(12)] - source[at + np.uintp(2)]) * weights[5]
+    far += (source[at + np.uintp(13)] - source[at + np.uintp(1)]) * weights[6]
+    far += (source[at + np.uintp(14)] - source[at]) * weights[7]
+    found: np.float32 = near + far
+    return found
+
+
+@compiled
+def _along_row(columns: Picture, y: int, out: Picture) -> None:
+    """The three rows (3, w + 14) filtered along x, as the coefficients of row ``y`` of ``out``."""
     plain, first, second = columns[0], columns[1], columns[2]
-    out_y, out_x, out_yy, out_xx, out_xy, flat = out[0], out[1], out[2], out[3], out[4], out[5]
-    for x in range(width):
-        flat[x] = plain[x + REACH] * WEIGHT[0]
-        out_y[x] = first[x + REACH] * WEIGHT[0]
-        out_yy[x] = second[x + REACH] * WEIGHT[0]
-        out_x[x] = out_xx[x] = out_xy[x] = np.float32(0)
-    for step in range(1, REACH + 1):
-        weight, odd, even = WEIGHT[step], WEIGHT_X[step], WEIGHT_XX[step]
-        right, left = plain[REACH + step :], plain[REACH - step :]
-        for x in range(width):
-            flat[x] += (right[x] + left[x]) * weight
-            out_xx[x] += (right[x] + left[x]) * even
-            out_x[x] += (right[x] - left[x]) * odd
-        right, left = first[REACH + step :], first[REACH - step :]
-        for x in range(width):
-            out_y[x] += (right[x] + left[x]) * weight
-            out_xy[x] += (right[x] - left[x]) * odd
-        right, left = second[REACH + step :], second[REACH - step :]
-        for x in range(width):
-            out_yy[x] += (right[x] + left[x]) * weight
-    for x in range(width):
-        out_y[x] *= DUAL[0]
-        out_x[x] *= DUAL[0]
-        out_yy[x] = flat[x] * DUAL[1] + out_yy[x] * DUAL[2]
-        out_xx[x] = flat[x] * DUAL[1] + out_xx[x] * DUAL[2]
-        out_xy[x] *= DUAL[3]
+    out_y, out_x, out_yy, out_xx, out_xy = out[0, y], out[1, y], out[2, y], out[3, y], out[4, y]
+    for x in range(out.shape[2]):
+        flat = _even(plain, WEIGHT, x) * DUAL[1]
+        out_xx[x] = flat + _even(plain, WEIGHT_XX, x) * DUAL[2]
+        out_yy[x] = flat + _even(second, WEIGHT, x) * DUAL[2]
+    for x in range(out.shape[2]):
+        out_y[x] = _even(first, WEIGHT, x) * DUAL[0]
+        out_xy[x] = _odd(first, WEIGHT_X, x) * DUAL[3]
+    for x in range(out.shape[2]):
+        out_x[x] = _odd(plain, WEIGHT_X, x) * DUAL[0]

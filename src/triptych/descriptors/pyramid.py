@@ -76,11 +76,12 @@ class Pyramid:
             levels.append(np.asarray(small, np.uint8))
         return levels
 
-    def models(self, picture: Grey) -> list[Floats]:
-        """The quadratic models of the picture at every level, (5, h, w) each."""
+    def models(self, picture: Grey, first: int = 0) -> list[Floats]:
+        """The quadratic models of the picture at every level from ``first`` on, (5, h, w) each."""
         full = picture.astype(np.float32)
         models = []
-        for scale, (height, width) in zip(self.scales, self.sizes, strict=True):
+        levels = zip(self.scales[first:], self.sizes[first:], strict=True)
+        for scale, (height, width) in levels:
             sigma = (float(scale) - 1) / 2
             reach = max(round(sigma * 5) | 1, 3)
             blurred = cv2.GaussianBlur(full, (reach, reach), sigma)
@@ -88,6 +89,23 @@ class Pyramid:
             models.append(np.empty((5, height, width), np.float32))
             expand(np.asarray(level, np.float32), models[-1])
         return models
+
+    def completed(self, found: list[Floats]) -> list[Floats]:
+        """Flows of every level from those of the coarser ones: finer ones are looked up in them."""
+        whole = found[:1]
+        for size in self.sizes[: len(self.sizes) - len(found)][::-1]:
+            whole.insert(0, _magnified(whole[0], size))
+        return whole + found[1:]
+
+
+def _magnified(flow: Floats, size: tuple[int, int]) -> Floats:
+    """The flow of the next finer level, of ``size``, by bilinear lookup."""
+    height, width = size
+    out = np.empty((2, height, width), np.float32)
+    for axis in range(2):
+        wider = cv2.resize(flow[axis], (width, height), interpolation=cv2.INTER_LINEAR)
+        np.multiply(wider, STRIDE, out=out[axis])
+    return out
 
 
 def flows(here: Sequence[Floats], there: Sequence[Floats]) -> list[Floats]:
@@ -101,9 +119,7 @@ def flows(here: Sequence[Floats], there: Sequence[Floats]) -> list[Floats]:
         _, height, width = first.shape
         flow = np.zeros((2, height, width), np.float32)
         if found:
-            for axis in range(2):
-                wider = cv2.resize(found[-1][axis], (width, height), interpolation=cv2.INTER_LINEAR)
-                np.multiply(wider, STRIDE, out=flow[axis])
+            flow = _magnified(found[-1], (height, width))
         refined, woven = np.empty_like(flow), weave(second)
         for _ in range(ITERATIONS):
             refine(first, woven, flow, refined)

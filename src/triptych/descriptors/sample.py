@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from triptych.seeds import derive
 
 Floats = NDArray[np.float32]
 Block = NDArray[np.floating[Any]]  # [n, C], a row for each trajectory; float16 upwards
+
+ROWS = 4096  # of a block: its posteriors of 256 components stay in the caches of a CPU
 
 # Descriptors of trajectories lie within [-1, 1]. Beyond this length their squares, divided by a
 # small variance, would leave float32.
@@ -28,6 +30,32 @@ def usable(block: Block, width: int) -> tuple[Floats, int]:
     rows, kept = _judged(block, width)
     dropped = len(block) - int(np.count_nonzero(kept))
     return rows[kept] if dropped else rows, dropped
+
+
+class Sampled:
+    """The rows of a sample's videos in blocks, as often as they are asked for; none is held.
+
+    ``sample`` may read a video's rows [n, C] whenever it is asked for them. Blocks are float32, of
+    4096 rows but for a video's last, by path; rows that ``usable`` drops are counted in
+    ``dropped``, the others in ``rows``.
+    """
+
+    def __init__(self, sample: Mapping[str, Block]) -> None:
+        self._sample = sample
+        self.width = min((block.shape[1] for block in self._filled()), default=0)
+        self.rows = self.dropped = 0
+        for block in self._filled():
+            kept = len(usable(block, self.width)[0])
+            self.rows, self.dropped = self.rows + kept, self.dropped + len(block) - kept
+
+    def __iter__(self) -> Iterator[Floats]:
+        for block in self._filled():
+            for start in range(0, len(block), ROWS):
+                yield usable(block[start : start + ROWS], self.width)[0]
+
+    def _filled(self) -> Iterator[Block]:
+        found = (self._sample[path] for path in sorted(self._sample))
+        return (block for block in found if len(block))
 
 
 def chosen(paths: Iterable[str], count: int, seed: int) -> list[str]:

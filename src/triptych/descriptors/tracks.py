@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.descriptors.compiled import compiled
-from triptych.descriptors.histograms import WIDTH, describe
+from triptych.descriptors.histograms import BINS, ROWS, WIDTH, describe
 from triptych.descriptors.pyramid import PATCH, Floats, Grey
 
 LENGTH = 15
@@ -222,9 +222,10 @@ def _thirds(sums: Floats, row: Floats) -> None:
     """HOG, HOF, MBHx and MBHy, each as the means over three spans of five frames."""
     at = PLACE + 2 * LENGTH
     first = 0
-    for width in (32, 36, 32, 32):
+    for bins in BINS:
         for third in range(THIRDS):
-            for number in range(first, first + width):
-                row[at] = sums[third, number] / np.float32(LENGTH // THIRDS)
-                at += 1
-        first += width
+            for cell in range(4):
+                for bin_ in range(cell * ROWS + first, cell * ROWS + first + bins):
+                    row[at] = sums[third, bin_] / np.float32(LENGTH // THIRDS)
+                    at += 1
+        first += bins

@@ -22,12 +22,22 @@ from triptych.descriptors.people import Box
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
 from triptych.descriptors.tracks import COLUMNS, LENGTH, Tracks
 
+SKIPPED = 2  # scales whose flow is not reckoned in the fast mode
+
 
 class Trajectories:
-    """Takes a video's grey frames in their order, and gives the trajectories that end in each."""
+    """Takes a video's grey frames in their order, and gives the trajectories that end in each.
 
-    def __init__(self, height: int, width: int, keypoints: Keypoints = "sift") -> None:
+    ``fast`` reckons the optical flow from half the picture's size up, and magnifies it for the two
+    finer scales: most of the pixels are there. Points then go other ways by some hundredths of a
+    pixel, begin in other frames, and are no longer those of the original.
+    """
+
+    def __init__(
+        self, height: int, width: int, keypoints: Keypoints = "sift", fast: bool = False
+    ) -> None:
         self.pyramid = Pyramid(height, width)
+        self._first = min(SKIPPED, len(self.pyramid.scales) - 1) if fast else 0
         self.frames = 0
         self._detector = Detector(keypoints)
         self._tracks = [Tracks(*size) for size in self.pyramid.sizes]
@@ -44,15 +54,16 @@ class Trajectories:
         """
         free = _free(grey.shape, people) if people else None
         levels = self.pyramid.greys(grey)
-        models = self.pyramid.models(grey)
+        models = self.pyramid.models(grey, self._first)
         found = self._detector.find(grey, free)
         ended = []
         if self.frames:
-            raw = flows(self._models, models)
+            raw = self.pyramid.completed(flows(self._models, models))
             pairs = corners(self._levels[0], raw[0], free), match(self._found, found)
             camera = homography(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
             still = steady(self._levels[0], grey, camera)
-            warped = flows(self._models, self.pyramid.models(still))
+            still_models = self.pyramid.models(still, self._first)
+            warped = self.pyramid.completed(flows(self._models, still_models))
             for level, tracks in enumerate(self._tracks):
                 tracks.follow(self._levels[level], raw[level], warped[level])
                 ended.append(tracks.finished(self.pyramid.scales[level]))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ from triptych.errors import UserError
 from triptych.manifest.problems import Problem
 from triptych.manifest.schema import Manifest, fingerprint
 
-REVISION = 1  # of the trajectories: those of another are made again
+REVISION = 2  # of the trajectories: those of another are made again
 WIDTH = COLUMNS - PLACE  # columns that describe
 BLOCK = 4096  # rows that are encoded at once
 LONGEST_NAME = 60
@@ -54,12 +55,14 @@ class Video:
     people: Finding | None = None  # how they are found, where there are no boxes
     frames: float = 0.0
     clips: tuple[Span, ...] = ()  # that get a vector each; none: the video gets one
+    fast: bool = False
 
     @property
     def key(self) -> str:
         """16 hex digits that change with its bytes, its boxes and how its rows are made."""
         boxes = fingerprint(self.boxes) if self.boxes else ""
-        parts = [self.path, self.fingerprint, self.keypoints, boxes, str(REVISION)]
+        how = f"{self.keypoints}{' fast' * self.fast}"
+        parts = [self.path, self.fingerprint, how, boxes, str(REVISION)]
         if self.people:
             parts.append(json.dumps(self.people.facts))
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
@@ -76,6 +79,8 @@ def videos_of(
     boxes: Path | None,
     people: Finding | None = None,
     level: Level = "video",
+    *,
+    fast: bool = False,
 ) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
@@ -91,7 +96,15 @@ def videos_of(
         frames = row["end"] * row["fps"]
         pixels = frames * row["width"] * row["height"]
         videos[path] = Video(
-            manifest.root, path, row["fingerprint"], pixels, keypoints, near, people, frames
+            manifest.root,
+            path,
+            row["fingerprint"],
+            pixels,
+            keypoints,
+            near,
+            people,
+            frames,
+            fast=fast,
         )
         spans.setdefault(path, []).append((row["start"], row["end"]))
     if level == "video":
@@ -233,7 +246,12 @@ def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
 
 def _keep_rows(video: Video, store: Store) -> None:
     if not store.has_rows_of(video):
-        facts = {"video": video.path, "keypoints": video.keypoints, "boxes": bool(video.boxes)}
+        facts: dict[str, Any] = {
+            "video": video.path,
+            "keypoints": video.keypoints,
+            "fast": video.fast,
+            "boxes": bool(video.boxes),
+        }
         if video.people:
             facts["people"] = video.people.facts
         write_rows(store.rows_of(video), _trajectories(video, store), "parquet", facts)
@@ -252,7 +270,8 @@ def _rounded(video: Video, store: Store) -> Iterator[Floats]:
 
 def _trajectories(video: Video, store: Store) -> Iterator[Floats]:
     file = video.root / video.path
-    return trajectories(file, keypoints=video.keypoints, people=_people(video, store))
+    people = _people(video, store)
+    return trajectories(file, keypoints=video.keypoints, people=people, fast=video.fast)
 
 
 def _people(video: Video, store: Store) -> Boxes | None:

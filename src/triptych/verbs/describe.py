@@ -57,6 +57,9 @@ def trajectories(
     keypoints: Annotated[
         str, typer.Option(help="that say how the camera moves: sift, sift-full or none")
     ] = "sift",
+    fast: Annotated[
+        bool, typer.Option("--fast", help="flow from half size up: sooner, other trajectories")
+    ] = False,
 ) -> dict[str, Any]:
     """Follow what moves in a video: improved dense trajectories, a row of 436 numbers each."""
     from triptych.descriptors import choices
@@ -69,7 +72,9 @@ def trajectories(
     from triptych.progress import say
 
     found = finding_unless(boxes, people, every, confidence)
-    rows, frames = extract(video, out, format=kind, keypoints=how, boxes=boxes, finding=found)
+    rows, frames = extract(
+        video, out, format=kind, keypoints=how, boxes=boxes, finding=found, fast=fast
+    )
     if frames < 16:
         say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
     return {"rows": str(out), "trajectories": rows, "frames": frames}

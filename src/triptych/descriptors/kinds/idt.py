@@ -23,6 +23,7 @@ class Settings(FisherSettings):
     """What decides the vectors, beside the videos: those of the Fisher model, and three more."""
 
     keypoints: Keypoints = "sift"  # that say how the camera moves, see camera.Detector
+    fast: bool = False  # optical flow from half size up, see trajectories.Trajectories
     vector: Literal["sketch", "fisher"] = "sketch"  # fisher: the whole one, 2KD numbers
     level: Level = "video"  # what gets a vector: every video, or every clip of the manifest
 
@@ -67,4 +68,5 @@ def describe(
         model=model,
         boxes=boxes,
         people=found,
+        fast=settings.fast,
     )
