@@ -9,7 +9,7 @@ import cv2
 
 from triptych.descriptors.choices import Format, Keypoints
 from triptych.descriptors.frames import expected_frames, grey_frames
-from triptych.descriptors.people import Boxes, BoxesError, read_boxes
+from triptych.descriptors.people import Boxes, check_boxes, read_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
@@ -37,12 +37,7 @@ def trajectories(
             except SizeError as error:
                 raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
-    beyond = [frame for frame in people or {} if tracker and frame >= tracker.frames]
-    if tracker and beyond:
-        raise BoxesError(
-            f"{path}: has {tracker.frames} frames, and there are boxes for frame {min(beyond)}; "
-            "are they of another video, or counted from 1?"
-        )
+    check_boxes(path, people or {}, tracker.frames if tracker else 0)
 
 
 def extract(
