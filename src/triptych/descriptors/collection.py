@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,10 @@ from typing import Any, Literal
 import numpy as np
 
 from triptych.atomic import alone
+from triptych.descriptors.batched.device import Device
 from triptych.descriptors.choices import Keypoints, keypoints
 from triptych.descriptors.model import FisherModel, FisherSettings
+from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
 from triptych.descriptors.videos import REVISION, Encode, Sample, Store, Video, videos_of
@@ -26,14 +28,9 @@ from triptych.errors import UserError
 from triptych.manifest.problems import Problem, write_problems
 from triptych.manifest.schema import Manifest
 from triptych.progress import say, track
-from triptych.workers import Crashed, Done, Result, TimedOut, available_cores, run_isolated
 
-Task = Callable[[Video], Problem | None]
 Problems = dict[str, Problem]
 
-# A time after which a video hangs rather than is slow: the first call compiles, and a pixel of a
-# frame takes about a microsecond.
-SECONDS, SECONDS_PER_PIXEL = 600.0, 20e-6
 PASSING = {"crashed", "timeout"}  # may go well next time
 
 
@@ -45,6 +42,7 @@ class Collection:
     vector: Literal["sketch", "fisher"] = "sketch"
     workers: int | None = None  # processes; None: one a core; 0: in this one
     keep_rows: bool = False
+    device: Device | None = None  # that makes the rows; None: the compiled program does
 
     def describe(
         self,
@@ -62,7 +60,7 @@ class Collection:
         fitted = FisherModel.load(model) if model else None
         if fitted:
             how = _how(fitted, model)
-        videos = videos_of(manifest, how, boxes)
+        videos = videos_of(manifest, how, boxes, self.device is not None)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -74,12 +72,7 @@ class Collection:
                 fitted = self._fit(videos, settings, how, store, problems)
             made = f"{self.vector}-{fitted.digest}"
             encode = Encode(store, fitted, self.vector == "sketch", made, self.keep_rows)
-            left = [
-                video
-                for video in videos
-                if not store.vector_of(video, made).exists()
-                or (self.keep_rows and not store.has_rows_of(video))
-            ]
+            left = [video for video in videos if not encode.done(video)]
             if len(left) < len(videos):
                 say(f"{len(videos) - len(left)} of {len(videos)} videos were described before")
             self._run(encode, left, "videos described", problems)
@@ -98,8 +91,9 @@ class Collection:
     ) -> FisherModel:
         paths = set(chosen([video.path for video in videos], settings.videos, settings.seed))
         drawn = [video for video in videos if video.path in paths]
-        left = [video for video in drawn if not store.sample_of(video, settings).exists()]
-        self._run(Sample(store, settings), left, "videos sampled", problems)
+        sample_one = Sample(store, settings)
+        left = [video for video in drawn if not sample_one.done(video)]
+        self._run(sample_one, left, "videos sampled", problems)
         files = {video.path: store.sample_of(video, settings) for video in drawn}
         sample = {path: file for path, file in files.items() if path not in problems}
         if not sample:
@@ -119,12 +113,12 @@ class Collection:
     def _run(self, task: Task, videos: Sequence[Video], what: str, problems: Problems) -> None:
         """One call of ``task`` for each video that has no problem yet."""
         left = [video for video in videos if video.path not in problems]
-        workers = self.workers
-        if workers is None:
-            workers = max(1, min(len(left), available_cores()))
-        results = run_isolated(task, left, workers=workers, seconds=_seconds)
-        for index, result in track(results, len(left), what):
-            if problem := _problem(left[index], result):
+        if self.device is None:
+            found = one_by_one(task, left, self.workers)
+        else:
+            found = side_by_side(task, left, self.workers, self.device)
+        for problem in track(found, len(left), what):
+            if problem:
                 problems[problem.path] = problem
 
     def _gather(
@@ -181,22 +175,6 @@ def _how(fitted: FisherModel, path: Path | None) -> Keypoints:
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
     return keypoints(str(source.get("keypoints")))
-
-
-def _seconds(video: Video) -> float:
-    return SECONDS + SECONDS_PER_PIXEL * video.pixels
-
-
-def _problem(video: Video, result: Result[Problem | None]) -> Problem | None:
-    if isinstance(result, Done):
-        return result.value
-    if isinstance(result, Crashed):
-        kind, reason = "crashed", f"it brings the decoder down: {result.reason}"
-    elif isinstance(result, TimedOut):
-        kind, reason = "timeout", f"not described within {result.seconds:.0f} s"
-    else:
-        raise UserError(result.error)  # of the disk, or of the program: of no one video
-    return Problem(video.path, kind, reason, "not described; the same command tries it again")
 
 
 def _nothing(root: Path, problems: Problems) -> UserError:

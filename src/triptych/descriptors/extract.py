@@ -7,6 +7,9 @@ from pathlib import Path
 
 import cv2
 
+from triptych.descriptors.batched.device import Device
+from triptych.descriptors.batched.lanes import Film
+from triptych.descriptors.batched.together import Together
 from triptych.descriptors.choices import Format, Keypoints
 from triptych.descriptors.frames import expected_frames, grey_frames
 from triptych.descriptors.people import Boxes, check_boxes, read_boxes
@@ -20,14 +23,22 @@ MOST = 0.95  # of the frames that a header promises; where fewer decode, it is s
 
 
 def trajectories(
-    path: Path, *, keypoints: Keypoints = "sift", people: Boxes | None = None
+    path: Path,
+    *,
+    keypoints: Keypoints = "sift",
+    people: Boxes | None = None,
+    device: Device | None = None,
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
-    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes, SizeError
+    See ``Trajectories.take`` for the columns. With a ``device`` torch makes them there, the same
+    within what is computed in another order. Raises DecodeError where no frame decodes, SizeError
     where the pictures are too small, and BoxesError where ``people`` has boxes in frames that the
     video has not.
     """
+    if device is not None:
+        yield from _batched(Film(path, keypoints, people or {}), device)
+        return
     cv2.setNumThreads(1)  # more bring nothing on pictures of this size, and take others' cores
     tracker: Trajectories | None = None
     for number, grey in enumerate(grey_frames(path)):
@@ -40,6 +51,14 @@ def trajectories(
     check_boxes(path, people or {}, tracker.frames if tracker else 0)
 
 
+def _batched(film: Film, device: Device) -> Iterator[Floats]:
+    for _, event in Together([film], device).events():
+        if isinstance(event, Exception):
+            raise event
+        if event is not None:
+            yield event
+
+
 def extract(
     video: Path,
     out: Path,
@@ -47,16 +66,18 @@ def extract(
     format: Format = "parquet",
     keypoints: Keypoints = "sift",
     boxes: Path | None = None,
+    device: Device | None = None,
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
     Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes.
+    With a ``device`` torch makes them there.
     """
     for file in (video, boxes):
         if file is not None and out.exists() and file.exists() and out.samefile(file):
             raise UsageError(f"{out}: is read, and would be written over; give --out another name")
     people = None if boxes is None else read_boxes(boxes)
-    ended = trajectories(video, keypoints=keypoints, people=people)
+    ended = trajectories(video, keypoints=keypoints, people=people, device=device)
     expected = expected_frames(video)
     shown = track(ended, expected, "frames")
     facts = {"video": video.name, "keypoints": keypoints, "boxes": boxes is not None}

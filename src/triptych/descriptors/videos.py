@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,13 +48,20 @@ class Video:
     pixels: float  # in all of its frames
     keypoints: Keypoints
     boxes: Path | None
+    batched: bool = False  # a device makes its rows, in other last digits than the compiled program
 
     @property
     def key(self) -> str:
         """16 hex digits that change with its bytes, its boxes and how its rows are made."""
         boxes = fingerprint(self.boxes) if self.boxes else ""
-        parts = (self.path, self.fingerprint, self.keypoints, boxes, str(REVISION))
+        parts = [self.path, self.fingerprint, self.keypoints, boxes, str(REVISION)]
+        parts += ["batched"] * self.batched
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the file of its rows says of it."""
+        return {"video": self.path, "keypoints": self.keypoints, "boxes": bool(self.boxes)}
 
     @property
     def file_name(self) -> str:
@@ -61,10 +69,13 @@ class Video:
         return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.path)[-LONGEST_NAME:]}.{self.key}"
 
 
-def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> list[Video]:
+def videos_of(
+    manifest: Manifest, keypoints: Keypoints, boxes: Path | None, batched: bool = False
+) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
-    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs.
+    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs; with
+    ``batched`` a device is to make their rows.
     """
     found: dict[str, Video] = {}
     rows = manifest.table.filter(manifest.table["has_video"]).to_pylist()
@@ -72,7 +83,9 @@ def videos_of(manifest: Manifest, keypoints: Keypoints, boxes: Path | None) -> l
         path = str(row["path"])
         near = beside(boxes, path) if boxes else None
         pixels = row["end"] * row["fps"] * row["width"] * row["height"]
-        found[path] = Video(manifest.root, path, row["fingerprint"], pixels, keypoints, near)
+        found[path] = Video(
+            manifest.root, path, row["fingerprint"], pixels, keypoints, near, batched
+        )
     return list(found.values())
 
 
@@ -110,7 +123,11 @@ class Sample:
 
     def __call__(self, video: Video) -> Problem | None:
         """None where that went well."""
-        return _or_problem(video, self._draw)
+        return or_problem(video, self._draw)
+
+    def done(self, video: Video) -> bool:
+        """Whether that is done."""
+        return self.store.sample_of(video, self.settings).exists()
 
     def _draw(self, video: Video) -> None:
         _keep_rows(video, self.store)
@@ -136,7 +153,12 @@ class Encode:
 
     def __call__(self, video: Video) -> Problem | None:
         """None where that went well."""
-        return _or_problem(video, self._encode)
+        return or_problem(video, self._encode)
+
+    def done(self, video: Video) -> bool:
+        """Whether that is done."""
+        kept = not self.keep_rows or self.store.has_rows_of(video)
+        return kept and self.store.vector_of(video, self.made).exists()
 
     def _encode(self, video: Video) -> None:
         if self.keep_rows:
@@ -186,8 +208,7 @@ def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
 
 def _keep_rows(video: Video, store: Store) -> None:
     if not store.has_rows_of(video):
-        facts = {"video": video.path, "keypoints": video.keypoints, "boxes": bool(video.boxes)}
-        write_rows(store.rows_of(video), _trajectories(video), "parquet", facts)
+        write_rows(store.rows_of(video), _trajectories(video), "parquet", video.facts)
 
 
 def _stored(video: Video, store: Store) -> Iterator[Floats]:
@@ -207,7 +228,7 @@ def _trajectories(video: Video) -> Iterator[Floats]:
     return trajectories(file, keypoints=video.keypoints, people=people)
 
 
-def _or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:
+def or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:
     """What is wrong with this video; what is wrong for all of them, as a full disk, is raised."""
     try:
         make(video)

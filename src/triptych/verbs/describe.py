@@ -9,6 +9,13 @@ import typer
 
 from triptych.verbs.learn import Root, Workers
 
+DeviceName = Annotated[
+    str | None, typer.Option(help="cuda, or cpu: batches in torch; default: the compiled program")
+]
+Frames = Annotated[
+    int | None, typer.Option(help="with --device: pictures of 340x256 held at once; default 256")
+]
+
 
 def trajectories(
     video: Annotated[Path, typer.Argument(help="the video")],
@@ -22,6 +29,8 @@ def trajectories(
     keypoints: Annotated[
         str, typer.Option(help="that say how the camera moves: sift, sift-full or none")
     ] = "sift",
+    device: DeviceName = None,
+    frames: Frames = None,
 ) -> dict[str, Any]:
     """Follow what moves in a video: improved dense trajectories, a row of 436 numbers each."""
     from triptych.descriptors import choices
@@ -29,13 +38,15 @@ def trajectories(
 
     kind, how = choices.format(format), choices.keypoints(keypoints)
     require()
+    from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.extract import extract
     from triptych.progress import say
 
-    rows, frames = extract(video, out, format=kind, keypoints=how, boxes=boxes)
-    if frames < 16:
-        say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
-    return {"rows": str(out), "trajectories": rows, "frames": frames}
+    where = device_of(device, frames)
+    rows, length = extract(video, out, format=kind, keypoints=how, boxes=boxes, device=where)
+    if length < 16:
+        say(f"{video}: a trajectory spans 16 frames, and this has {length}")
+    return {"rows": str(out), "trajectories": rows, "frames": length}
 
 
 def describe(
@@ -56,6 +67,8 @@ def describe(
     keep_rows: Annotated[
         bool, typer.Option("--keep-rows", help="keep the trajectories too, in OUT/NAME_rows")
     ] = False,
+    device: DeviceName = None,
+    frames: Frames = None,
     root: Root = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
@@ -72,4 +85,6 @@ def describe(
         model=model,
         boxes=boxes,
         keep_rows=keep_rows,
+        device=device,
+        frames=frames,
     )

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from triptych.errors import UsageError, UserError
 
+FRAMES = 256
+PIXELS = 340 * 256
 
-def device_of(name: str) -> torch.device:
-    """``cpu``, ``cuda`` or ``cuda:1``.
 
-    Raises UsageError where it is none of these, and UserError where there is no such GPU here.
+@dataclass(frozen=True)
+class Device:
+    """``cpu``, ``cuda`` or ``cuda:1``, and how many pictures of 340x256 it holds at once.
+
+    Of larger pictures it holds fewer. Raises UsageError where it is none of these, and UserError
+    where there is no such GPU here.
     """
+
+    name: str
+    frames: int = FRAMES
+
+    def __post_init__(self) -> None:
+        _device(self.name)
+        if self.frames < 1:
+            raise UsageError(f"{self.frames} frames at once: must be at least 1")
+
+    @property
+    def torch(self) -> torch.device:
+        """As torch has it."""
+        return _device(self.name)
+
+
+def device_of(name: str | None, frames: int | None) -> Device | None:
+    """What was asked for; None where nothing was, and UsageError where only ``frames`` was."""
+    if name is not None:
+        return Device(name, FRAMES if frames is None else frames)
+    if frames is not None:
+        raise UsageError("--frames says how many a device holds at once; give --device too")
+    return None
+
+
+def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from triptych.descriptors.batched.crew import Crew
+from triptych.descriptors.batched.device import PIXELS, Device
 from triptych.descriptors.batched.lanes import Film, Lane
 from triptych.descriptors.pyramid import Floats, Pyramid
 from triptych.descriptors.tracks import COLUMNS
@@ -17,24 +18,17 @@ from triptych.errors import UserError
 from triptych.workers import available_cores
 
 LANES = 16  # videos at once
-FRAMES = 256  # of 340x256, at once; about 8 GB, in proportion
-PIXELS = 340 * 256
 
 Event = Floats | Exception | None
 
 
 class Together:
-    """Takes ``films`` through ``device``; at most ``frames`` pictures of 340x256 are held at once.
+    """Takes ``films`` through ``device``, those of one size side by side, 16 at most."""
 
-    Of larger pictures fewer are. Videos of one size go through together, up to 16.
-    """
-
-    def __init__(self, films: Sequence[Film], device: torch.device, frames: int = FRAMES) -> None:
-        if frames < 1:
-            raise UserError(f"{frames} frames at once: must be at least 1")
+    def __init__(self, films: Sequence[Film], device: Device) -> None:
         self._films = films
-        self._device = device
-        self._frames = frames
+        self._device = device.torch
+        self._frames = device.frames
         self._crews: list[Crew] = []
         self._open = 0
 

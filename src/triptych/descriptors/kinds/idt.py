@@ -36,12 +36,15 @@ def describe(
     model: Path | None = None,
     boxes: Path | None = None,
     keep_rows: bool = False,
+    device: str | None = None,
+    frames: int | None = None,
 ) -> dict[str, Any]:
     """Write ``idt.parquet``, ``idt.safetensors`` and ``idt_problems.parquet`` into ``out``.
 
     The model is fitted to a sample of the videos, or is ``model``, of which ``given`` settings may
     not decide anything. ``boxes`` is a folder with boxes of people. With ``keep_rows`` the
-    trajectories stay, in ``out/idt_rows``. A run that was stopped goes on where it was.
+    trajectories stay, in ``out/idt_rows``. With a ``device`` torch makes them there, ``frames`` at
+    once. A run that was stopped goes on where it was.
     """
     fixed = sorted(given - WITH_A_MODEL)
     if model and fixed:
@@ -49,9 +52,11 @@ def describe(
     if boxes and not boxes.is_dir():
         raise UsageError(f"{boxes}: not a folder; --boxes is one, with a file for each video")
     require()
+    from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.collection import Collection
 
-    return Collection(out, settings.vector, workers, keep_rows).describe(
+    where = device_of(device, frames)
+    return Collection(out, settings.vector, workers, keep_rows, where).describe(
         manifest,
         FisherSettings(**settings.model_dump(include=set(FisherSettings.model_fields))),
         settings.keypoints,
