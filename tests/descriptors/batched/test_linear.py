@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from triptych.descriptors.batched.linear import filtering, resizing, summing, symmetric
+from triptych.descriptors.batched.linear import filtering, resizing, symmetric
 
 
 @pytest.mark.parametrize(("border", "theirs"), [("edge", "nearest"), ("mirror", "mirror")])
@@ -28,7 +28,3 @@ def test_a_change_of_size_is_opencv_s(size: int, wanted: int) -> None:
     line = np.random.default_rng(0).normal(size=(1, size)).astype(np.float32)
     theirs = cv2.resize(line, (wanted, 1), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(resizing(size, wanted) @ line[0], theirs[0], atol=1e-5)
-
-
-def test_sums_by_hand() -> None:
-    assert (summing(5, 3) @ np.array([1, 2, 3, 4, 5])).tolist() == [6, 9, 12]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from triptych.descriptors.batched.fused import fused
-from triptych.descriptors.batched.linear import filtering, resizing, symmetric
-from triptych.descriptors.displacement import BORDER, REGULAR, TAPS
+from triptych.descriptors.batched.linear import resizing
+from triptych.descriptors.displacement import BORDER, HALF, REGULAR, TAPS
 from triptych.descriptors.pyramid import ITERATIONS, STRIDE, Pyramid
 
 
@@ -24,8 +24,6 @@ class _Level:
 
     trust_y: Tensor  # (h, 1)
     trust_x: Tensor  # (w,)
-    smooth_y: Tensor  # (h, h)
-    smooth_x: Tensor
     wider_y: Tensor | None  # from the next coarser level, (h, its h); displacements grow too
     wider_x: Tensor | None
 
@@ -37,7 +35,6 @@ class Flow:
         def matrix(values: object) -> Tensor:
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
-        taps = symmetric(TAPS)
         self._levels = []
         for level, (height, width) in enumerate(pyramid.sizes):
             coarser = pyramid.sizes[level + 1 : level + 2]
@@ -47,8 +44,6 @@ class Flow:
                 _Level(
                     matrix(_trust(height)[:, None]),
                     matrix(_trust(width)),
-                    matrix(filtering(taps, height, "edge")),
-                    matrix(filtering(taps, width, "edge")),
                     wider_y[0] if wider_y else None,
                     wider_x[0] if wider_x else None,
                 )
@@ -86,8 +81,7 @@ def _both(left: Tensor, pictures: Tensor, right: Tensor) -> Tensor:
 
 
 def _refine(level: _Level, here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
-    equations = _equations(flow, here, there, level.trust_y, level.trust_x)
-    return _solved(_both(level.smooth_y, equations, level.smooth_x))
+    return _solved(_smoothed(_equations(flow, here, there, level.trust_y, level.trust_x)))
 
 
 @fused
@@ -127,9 +121,27 @@ def _equations(
 
 
 @fused
-def _solved(smooth: Tensor) -> Tensor:
-    """Displacements (2, n, h, w) from smoothed equations (5, n, h, w)."""
-    yy, xy, xx, dy, dx = smooth.unbind(0)
+def _smoothed(equations: Tensor) -> Tensor:
+    """The equations (5, n, h, w) smoothed down the columns; they go on as their border rows."""
+    height = equations.shape[2]
+    wide = torch.nn.functional.pad(equations, (0, 0, HALF, HALF), "replicate")
+    out = wide[:, :, HALF : HALF + height] * float(TAPS[0])
+    for step in range(1, HALF + 1):
+        above, below = (wide[:, :, HALF + s : HALF + s + height] for s in (-step, step))
+        out = out + (above + below) * float(TAPS[step])
+    return out
+
+
+@fused
+def _solved(smoothed: Tensor) -> Tensor:
+    """Displacements (2, n, h, w) from the equations, smoothed here along the rows too."""
+    width = smoothed.shape[3]
+    wide = torch.nn.functional.pad(smoothed, (HALF, HALF, 0, 0), "replicate")
+    out = wide[..., HALF : HALF + width] * float(TAPS[0])
+    for step in range(1, HALF + 1):
+        left, right = (wide[..., HALF + s : HALF + s + width] for s in (-step, step))
+        out = out + (left + right) * float(TAPS[step])
+    yy, xy, xx, dy, dx = out.unbind(0)
     scale = 1 / (yy * xx - xy * xy + float(REGULAR))
     return torch.stack([(yy * dx - xy * dy) * scale, (xx * dy - xy * dx) * scale])
 

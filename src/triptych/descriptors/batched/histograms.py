@@ -1,7 +1,7 @@
 """HOG, HOF, MBHx and MBHy of many frames at once: the rules of ``histograms``, batched.
 
 Wang and Schmid, ICCV 2013, section 4. Each of the 33 bins has a plane of votes; their sums over
-16x16 pixels, from each place where a cell can begin, are two products of matrices.
+16x16 pixels are made for each place where a cell can begin.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from triptych.descriptors.batched.fused import fused
-from triptych.descriptors.batched.linear import summing
 from triptych.descriptors.histograms import ARCTAN, BINS, CELL, DIRECTIONS, FLOOR, ROWS, STILL
 from triptych.descriptors.pyramid import Pyramid
 
 SOURCES = len(BINS)
 FIRST = tuple(sum(BINS[:source]) for source in range(SOURCES))  # the first bin of each
+SPANS = (1, 2, 4, 8)  # that make sums over CELL
 FLOW = 1  # whose ninth bin is for what stands still
 
 
@@ -28,10 +28,6 @@ class Cells:
 
     def __init__(self, pyramid: Pyramid, device: torch.device) -> None:
         self.sizes = tuple((h - CELL + 1, w - CELL + 1) for h, w in pyramid.sizes)
-        self._sums = [
-            tuple(torch.from_numpy(summing(side, CELL)).float().to(device) for side in size)
-            for size in pyramid.sizes
-        ]
         self._device = device
 
     def starts(self, frames: int) -> list[int]:
@@ -47,13 +43,9 @@ class Cells:
         starts = self.starts(frames)
         out = torch.empty(starts[-1], device=self._device)
         for level, (grey, flow) in enumerate(zip(greys, flows, strict=True)):
-            down, along = self._sums[level]
-            (height, width), (_, full_height, full_width) = self.sizes[level], grey.shape
-            planes = _planes(*votes(flow, grey))
-            rows = torch.matmul(planes.view(-1, full_width), along.T)
-            rows = rows.view(frames, full_height, ROWS * width)
-            target = out[starts[level] : starts[level + 1]].view(frames, height, ROWS * width)
-            torch.bmm(down.expand(frames, -1, -1), rows, out=target)
+            height, width = self.sizes[level]
+            target = out[starts[level] : starts[level + 1]].view(frames, height, ROWS, width)
+            _down(_across(_planes(*votes(flow, grey))), target)
         return out
 
 
@@ -111,6 +103,22 @@ def _planes(bins: Tensor, shares: Tensor) -> Tensor:
     """A plane for each bin, (n, h, 33, w)."""
     size = (*bins.shape[:2], ROWS, bins.shape[3])
     return torch.zeros(size, device=bins.device).scatter_(2, bins, shares)
+
+
+@fused
+def _across(planes: Tensor) -> Tensor:
+    """Sums over 16 columns from each on, (n, h, 33, w - 15): of 2, of 4, of 8, of 16."""
+    for span in SPANS:
+        planes = planes[..., :-span] + planes[..., span:]
+    return planes
+
+
+@fused
+def _down(planes: Tensor, out: Tensor) -> None:
+    """Sums over 16 rows from each on, to ``out`` (n, h - 15, 33, w)."""
+    for span in SPANS[:-1]:
+        planes = planes[:, :-span] + planes[:, span:]
+    out.copy_(planes[:, : -SPANS[-1]] + planes[:, SPANS[-1] :])
 
 
 def gathered(sums: Tensor, at: Tensor, columns: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Filters and changes of size as matrices, one for each axis of a picture.
 
-Blurring, resizing and smoothing are linear and go by rows and columns: ``left @ picture @ right``.
+Blurring and resizing are linear and go by rows and columns: ``left @ picture @ right``.
 As products of matrices they need few passes over a GPU's memory, and several in a row are one.
 """
 
@@ -50,10 +50,3 @@ def resizing(size: int, wanted: int) -> Matrix:
     np.add.at(out, (np.arange(wanted), lower), 1 - share)
     np.add.at(out, (np.arange(wanted), np.minimum(lower + 1, size - 1)), share)
     return out
-
-
-def summing(size: int, width: int) -> Matrix:
-    """Sums over ``width`` pixels from each on, (size - width + 1, size)."""
-    places = np.arange(size - width + 1)[:, None]
-    seen = np.arange(size)[None]
-    return ((seen >= places) & (seen < places + width)).astype(np.float64)
