@@ -121,6 +121,7 @@ def _down(planes: Tensor, out: Tensor) -> None:
     out.copy_(planes[:, : -SPANS[-1]] + planes[:, SPANS[-1] :])
 
 
+@fused
 def gathered(sums: Tensor, at: Tensor, columns: Tensor) -> Tensor:
     """The 132 numbers of patches, (n, 132): of each histogram, cells x by x and y by y, then bins.
 
@@ -133,14 +134,9 @@ def gathered(sums: Tensor, at: Tensor, columns: Tensor) -> Tensor:
     across, down = cells // 2 * CELL, cells % 2 * (CELL * ROWS)
     bins = torch.arange(ROWS, device=device)
     steps = (down[:, None] + bins) * columns[:, None, None] + across[:, None]
-    return _rooted(sums[at[:, None, None] + steps])
-
-
-@fused
-def _rooted(cells: Tensor) -> Tensor:
-    lifted = cells + float(FLOOR)
+    lifted = sums[at[:, None, None] + steps] + float(FLOOR)
     parts = []
-    for first, bins in zip(FIRST, BINS, strict=True):
-        part = lifted[:, :, first : first + bins].flatten(1)
+    for first, count in zip(FIRST, BINS, strict=True):
+        part = lifted[:, :, first : first + count].flatten(1)
         parts.append((part / part.sum(1, keepdim=True)).sqrt())
     return torch.cat(parts, 1)
