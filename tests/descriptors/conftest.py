@@ -29,6 +29,7 @@ collect_ignore = (
             "videos",
         )
     ]
+    + ["batched"]
     if missing()
     else []
 )

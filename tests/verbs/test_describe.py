@@ -75,6 +75,30 @@ def test_people_are_found_by_a_network(video: Path, tmp_path: Path) -> None:
 
 
 @needs_opencv
+def test_a_device_makes_the_same_rows(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triptych.descriptors.rows import read_rows
+
+    here, there = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    plain = triptych.trajectories(video, here, keypoints="none")
+    batched = triptych.trajectories(video, there, keypoints="none", device="cpu", frames=8)
+    assert batched["frames"] == plain["frames"]
+    assert batched["trajectories"] == pytest.approx(plain["trajectories"], rel=0.05)
+    one, other = (np.concatenate(list(read_rows(file))) for file in (here, there))
+    np.testing.assert_allclose(one.mean(axis=0), other.mean(axis=0), atol=0.5)
+    with pytest.raises(UsageError, match="device cpu: has no fast mode"):
+        triptych.trajectories(video, there, device="cpu", fast=True)
+    with pytest.raises(UsageError, match="give --device too"):
+        triptych.trajectories(video, there, frames=8)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    before = there.read_bytes()
+    with pytest.raises(UserError, match="device cuda: torch sees no GPU here"):
+        triptych.trajectories(video, there, device="cuda")
+    assert there.read_bytes() == before
+
+
+@needs_opencv
 def test_a_video_too_short_says_so_and_gives_an_empty_file(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -121,6 +145,13 @@ def test_a_collection_to_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert [row["path"] for row in found["files"]] == ["broken.mp4", "small.mp4"]
     render("describe", found)
     assert "small.mp4" in capsys.readouterr().out
+    few = [*few, "seed=1"]
+    batched = triptych.describe(
+        "idt", tmp_path / "manifest.parquet", few, out=tmp_path / "b", workers=0, device="cpu"
+    )
+    assert (batched["videos"], batched["without_motion"]) == (6, 1)
+    assert [row["path"] for row in batched["files"]] == ["broken.mp4", "small.mp4"]
+    assert batched["trajectories"] == pytest.approx(found["trajectories"], rel=0.05)
     with pytest.raises(UsageError, match=r"seed: .*idt\.safetensors decides that"):
         triptych.describe(
             "idt", tmp_path / "manifest.parquet", "seed=1", model=tmp_path / "idt.safetensors"

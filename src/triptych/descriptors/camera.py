@@ -107,15 +107,20 @@ def _nearest(
 
 def corners(before: Grey, flow: Floats, free: Grey | None) -> tuple[Floats, Floats]:
     """Corners of the first frame, and where its optical flow (2, h, w) carries them."""
+    places, pixels = corner_places(before, free)
+    x, y = pixels.T
+    ends = pixels + np.stack([flow[0, y, x], flow[1, y, x]], axis=1)
+    return places, ends.astype(np.float32)
+
+
+def corner_places(before: Grey, free: Grey | None) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Corners of a frame where ``free`` is not 0, and the pixels nearest to them, (n, 2) each."""
     found = cv2.goodFeaturesToTrack(before, CORNERS, CORNER_QUALITY, CORNER_DISTANCE, mask=free)
     if found is None:
-        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.int64)
     places = np.asarray(found, np.float32).reshape(-1, 2)
-    height, width = before.shape
-    x = np.clip(np.rint(places[:, 0]).astype(np.int64), 0, width - 1)
-    y = np.clip(np.rint(places[:, 1]).astype(np.int64), 0, height - 1)
-    ends = np.stack([x + flow[0, y, x], y + flow[1, y, x]], axis=1)
-    return places, ends.astype(np.float32)
+    most = np.array(before.shape[::-1]) - 1
+    return places, np.rint(places).astype(np.int64).clip(0, most)
 
 
 def homography(before: Floats, now: Floats) -> Homography:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +17,11 @@ from typing import Any, Literal
 import numpy as np
 
 from triptych.atomic import alone, whole_file
+from triptych.descriptors.batched.device import Device
 from triptych.descriptors.choices import Keypoints, Level, keypoints
 from triptych.descriptors.finding import Finding
 from triptych.descriptors.model import FisherModel, FisherSettings
+from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
 from triptych.descriptors.videos import REVISION, Encode, Sample, Store, Video, videos_of
@@ -27,15 +29,9 @@ from triptych.errors import UserError
 from triptych.manifest.problems import Problem, write_problems
 from triptych.manifest.schema import Manifest
 from triptych.progress import say, track
-from triptych.workers import Crashed, Done, Result, TimedOut, available_cores, run_isolated
 
-Task = Callable[[Video], Problem | None]
 Problems = dict[str, Problem]
 
-# A time after which a video hangs rather than is slow: the first call compiles, and a pixel of a
-# frame takes about a microsecond.
-SECONDS, SECONDS_PER_PIXEL = 600.0, 20e-6
-SECONDS_PER_LOOK = 20.0  # for people: a large network takes a few
 PASSING = {"crashed", "timeout"}  # may go well next time
 
 
@@ -48,6 +44,7 @@ class Collection:
     workers: int | None = None  # processes; None: one a core; 0: in this one
     keep_rows: bool = False
     level: Level = "video"  # what gets a vector
+    device: Device | None = None  # that makes the rows; None: the compiled program does
 
     def describe(
         self,
@@ -68,7 +65,10 @@ class Collection:
         if fitted:
             how, fast = _how(fitted, model)
             _compare(fitted, people, boxes)
-        videos = videos_of(manifest, how, boxes, people, self.level, fast=fast)
+        batched = self.device is not None
+        if batched and fast:
+            raise UserError(f"{model}: fitted to the fast mode, which no device has")
+        videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         work = self.out / ".idt.part"
@@ -80,12 +80,7 @@ class Collection:
                 fitted = self._fit(videos, settings, how, store, problems)
             made = f"{self.vector}-{fitted.digest}"
             encode = Encode(store, fitted, self.vector == "sketch", made, self.keep_rows)
-            left = [
-                video
-                for video in videos
-                if not store.vector_of(video, made).exists()
-                or (self.keep_rows and not store.has_rows_of(video))
-            ]
+            left = [video for video in videos if not encode.done(video)]
             if len(left) < len(videos):
                 say(f"{len(videos) - len(left)} of {len(videos)} videos were described before")
             self._run(encode, left, "videos described", problems)
@@ -109,8 +104,9 @@ class Collection:
     ) -> FisherModel:
         paths = set(chosen([video.path for video in videos], settings.videos, settings.seed))
         drawn = [video for video in videos if video.path in paths]
-        left = [video for video in drawn if not store.sample_of(video, settings).exists()]
-        self._run(Sample(store, settings), left, "videos sampled", problems)
+        sample_one = Sample(store, settings)
+        left = [video for video in drawn if not sample_one.done(video)]
+        self._run(sample_one, left, "videos sampled", problems)
         files = {video.path: store.sample_of(video, settings) for video in drawn}
         sample = {path: file for path, file in files.items() if path not in problems}
         if not sample:
@@ -133,12 +129,12 @@ class Collection:
     def _run(self, task: Task, videos: Sequence[Video], what: str, problems: Problems) -> None:
         """One call of ``task`` for each video that has no problem yet."""
         left = [video for video in videos if video.path not in problems]
-        workers = self.workers
-        if workers is None:
-            workers = max(1, min(len(left), available_cores()))
-        results = run_isolated(task, left, workers=workers, seconds=_seconds)
-        for index, result in track(results, len(left), what):
-            if problem := _problem(left[index], result):
+        if self.device is None:
+            found = one_by_one(task, left, self.workers)
+        else:
+            found = side_by_side(task, left, self.workers, self.device)
+        for problem in track(found, len(left), what):
+            if problem:
                 problems[problem.path] = problem
 
     def _gather(
@@ -236,23 +232,6 @@ def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) ->
     if then != now and not boxes:
         said = [json.dumps(facts) if facts else "in no way" for facts in (then, now)]
         say(f"people were found {said[0]} for what the model was fitted to, and are {said[1]} here")
-
-
-def _seconds(video: Video) -> float:
-    looks = video.frames / video.people.every if video.people else 0
-    return SECONDS + SECONDS_PER_PIXEL * video.pixels + SECONDS_PER_LOOK * looks
-
-
-def _problem(video: Video, result: Result[Problem | None]) -> Problem | None:
-    if isinstance(result, Done):
-        return result.value
-    if isinstance(result, Crashed):
-        kind, reason = "crashed", f"it brings the decoder down: {result.reason}"
-    elif isinstance(result, TimedOut):
-        kind, reason = "timeout", f"not described within {result.seconds:.0f} s"
-    else:
-        raise UserError(result.error)  # of the disk, or of the program: of no one video
-    return Problem(video.path, kind, reason, "not described; the same command tries it again")
 
 
 def _nothing(root: Path, problems: Problems) -> UserError:

@@ -8,10 +8,13 @@ from typing import Any
 
 import cv2
 
+from triptych.descriptors.batched.device import Device
+from triptych.descriptors.batched.lanes import Film
+from triptych.descriptors.batched.together import Together
 from triptych.descriptors.choices import Format, Keypoints
 from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import expected_frames, grey_frames
-from triptych.descriptors.people import Boxes, BoxesError, read_boxes, write_boxes
+from triptych.descriptors.people import Boxes, check_boxes, read_boxes, write_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
 from triptych.descriptors.trajectories import Trajectories
@@ -27,13 +30,18 @@ def trajectories(
     keypoints: Keypoints = "sift",
     people: Boxes | None = None,
     fast: bool = False,
+    device: Device | None = None,
 ) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
-    See ``Trajectories.take`` for the columns. Raises DecodeError where no frame decodes, SizeError
+    See ``Trajectories.take`` for the columns. With a ``device`` torch makes them there, the same
+    within what is computed in another order. Raises DecodeError where no frame decodes, SizeError
     where the pictures are too small, and BoxesError where ``people`` has boxes in frames that the
     video has not.
     """
+    if device is not None:
+        yield from _batched(Film(path, keypoints, people or {}), device)
+        return
     cv2.setNumThreads(1)  # more bring nothing on pictures of this size, and take others' cores
     tracker: Trajectories | None = None
     for number, grey in enumerate(grey_frames(path)):
@@ -43,12 +51,15 @@ def trajectories(
             except SizeError as error:
                 raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
-    beyond = [frame for frame in people or {} if tracker and frame >= tracker.frames]
-    if tracker and beyond:
-        raise BoxesError(
-            f"{path}: has {tracker.frames} frames, and there are boxes for frame {min(beyond)}; "
-            "are they of another video, or counted from 1?"
-        )
+    check_boxes(path, people or {}, tracker.frames if tracker else 0)
+
+
+def _batched(film: Film, device: Device) -> Iterator[Floats]:
+    for _, event in Together([film], device).events():
+        if isinstance(event, Exception):
+            raise event
+        if event is not None:
+            yield event
 
 
 def extract(
@@ -60,11 +71,13 @@ def extract(
     boxes: Path | None = None,
     finding: Finding | None = None,
     fast: bool = False,
+    device: Device | None = None,
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
     Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes;
-    ``finding`` says how to find people where there is none.
+    ``finding`` says how to find people where there is none. With a ``device`` torch makes the
+    trajectories there.
     """
     _keep_apart(out, video, boxes)
     expected = expected_frames(video)
@@ -72,7 +85,7 @@ def extract(
     if finding:
         looked_at = track(found(video, finding), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))
-    ended = trajectories(video, keypoints=keypoints, people=people, fast=fast)
+    ended = trajectories(video, keypoints=keypoints, people=people, fast=fast, device=device)
     shown = track(ended, expected, "frames")
     facts: dict[str, Any] = {
         "video": video.name,

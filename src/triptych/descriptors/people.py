@@ -65,6 +65,16 @@ def beside(folder: Path, video: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def check_boxes(video: Path, people: Boxes, frames: int) -> None:
+    """Raise BoxesError where there are boxes in frames that a ``video`` of so many has not."""
+    beyond = [frame for frame in people if frame >= frames]
+    if beyond:
+        raise BoxesError(
+            f"{video}: has {frames} frames, and there are boxes for frame {min(beyond)}; "
+            "are they of another video, or counted from 1?"
+        )
+
+
 def _lines(path: Path, text: str) -> Boxes:
     """The first line is of the first frame, as the original has it, whatever its number is."""
     frames: Boxes = {}

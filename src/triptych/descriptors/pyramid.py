@@ -68,6 +68,12 @@ class Pyramid:
             for scale in self.scales
         )
 
+    @cached_property
+    def blurs(self) -> tuple[tuple[int, float], ...]:
+        """Taps and sigma of the Gaussian that goes before each level's models; 0: OpenCV's own."""
+        sigmas = [(float(scale) - 1) / 2 for scale in self.scales]
+        return tuple((max(round(sigma * 5) | 1, 3), sigma) for sigma in sigmas)
+
     def greys(self, picture: Grey) -> list[Grey]:
         """The picture at every level, each made from the one below it, in 8 bits."""
         levels = [picture]
@@ -80,10 +86,8 @@ class Pyramid:
         """The quadratic models of the picture at every level from ``first`` on, (5, h, w) each."""
         full = picture.astype(np.float32)
         models = []
-        levels = zip(self.scales[first:], self.sizes[first:], strict=True)
-        for scale, (height, width) in levels:
-            sigma = (float(scale) - 1) / 2
-            reach = max(round(sigma * 5) | 1, 3)
+        levels = zip(self.blurs[first:], self.sizes[first:], strict=True)
+        for (reach, sigma), (height, width) in levels:
             blurred = cv2.GaussianBlur(full, (reach, reach), sigma)
             level = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
             models.append(np.empty((5, height, width), np.float32))

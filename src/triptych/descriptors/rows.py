@@ -51,17 +51,42 @@ def write_rows(
     is relative to; memory holds one block. ``facts`` go into the table's metadata. Text is
     compressed where ``path`` ends in ``.gz``.
     """
-    with whole_file(path) as beside, tempfile.TemporaryFile(dir=path.parent) as waiting:
-        rows = frames = 0
+    with whole_file(path) as beside, Waiting(path.parent) as waiting:
         for block in ended:
-            waiting.write(np.ascontiguousarray(block, np.float32).data)
-            rows, frames = rows + len(block), frames + 1
-        waiting.seek(0)
+            waiting.add(block)
         if format == "parquet":
-            _write_table(beside, _relative(waiting, frames), {**facts, "frames": frames})
+            waiting.write_table(beside, facts)
         else:
-            _write_text(beside, _relative(waiting, frames), path.suffix == ".gz")
-    return rows, frames
+            _write_text(beside, waiting.relative(), path.suffix == ".gz")
+    return waiting.rows, waiting.frames
+
+
+class Waiting:
+    """The rows of a video on disk, in ``folder``, until its last frame is known."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (closed by __exit__)
+        self.rows = self.frames = 0
+
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, block: Floats) -> None:
+        """The trajectories (n, 436) that end in the next frame."""
+        self._file.write(np.ascontiguousarray(block, np.float32).data)
+        self.rows, self.frames = self.rows + len(block), self.frames + 1
+
+    def relative(self) -> Iterator[Floats]:
+        """All rows in blocks, the tenth column as a share of the frames there are."""
+        self._file.seek(0)
+        return _relative(self._file, self.frames)
+
+    def write_table(self, beside: Path, facts: Mapping[str, Any]) -> None:
+        """Write them to a Parquet file, with ``facts`` and how many frames there are."""
+        _write_table(beside, self.relative(), {**facts, "frames": self.frames})
 
 
 def _relative(waiting: IO[bytes], frames: int) -> Iterator[Floats]:

@@ -52,7 +52,7 @@ class Trajectories:
         Columns are the original's; the tenth is the number of frames from the start of the video to
         the middle of the trajectory.
         """
-        free = _free(grey.shape, people) if people else None
+        free = free_of(grey.shape, people) if people else None
         levels = self.pyramid.greys(grey)
         models = self.pyramid.models(grey, self._first)
         found = self._detector.find(grey, free)
@@ -71,15 +71,20 @@ class Trajectories:
             tracks.sample(level_grey)
         self._levels, self._models, self._found = levels, models, found
         rows = np.concatenate(ended) if ended else np.empty((0, COLUMNS), np.float32)
-        rows[:, 0] = self.frames
-        rows[:, 7] = np.clip(rows[:, 1] / self.pyramid.width, 0, 0.999)
-        rows[:, 8] = np.clip(rows[:, 2] / self.pyramid.height, 0, 0.999)
-        rows[:, 9] = self.frames - LENGTH / 2
+        place(rows, self.frames, self.pyramid)
         self.frames += 1
         return rows
 
 
-def _free(shape: tuple[int, ...], people: Sequence[Box]) -> Grey:
+def place(rows: Floats, frame: int, pyramid: Pyramid) -> None:
+    """Fill the columns of ``rows`` (n, 436) that say when in a video, and where in its pictures."""
+    rows[:, 0] = frame
+    rows[:, 7] = np.clip(rows[:, 1] / pyramid.width, 0, 0.999)
+    rows[:, 8] = np.clip(rows[:, 2] / pyramid.height, 0, 0.999)
+    rows[:, 9] = frame - LENGTH / 2
+
+
+def free_of(shape: tuple[int, ...], people: Sequence[Box]) -> Grey:
     """1 where no person is, 0 inside the boxes, cut at the picture's border."""
     free = np.ones(shape, np.uint8)
     for left, top, right, bottom in people:

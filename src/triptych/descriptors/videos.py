@@ -56,6 +56,7 @@ class Video:
     frames: float = 0.0
     clips: tuple[Span, ...] = ()  # that get a vector each; none: the video gets one
     fast: bool = False
+    batched: bool = False  # a device makes its rows, in other last digits than the compiled program
 
     @property
     def key(self) -> str:
@@ -65,7 +66,19 @@ class Video:
         parts = [self.path, self.fingerprint, how, boxes, str(REVISION)]
         if self.people:
             parts.append(json.dumps(self.people.facts))
+        parts += ["batched"] * self.batched
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the file of its rows says of it."""
+        facts: dict[str, Any] = {
+            "video": self.path,
+            "keypoints": self.keypoints,
+            "fast": self.fast,
+            "boxes": bool(self.boxes),
+        }
+        return {**facts, "people": self.people.facts} if self.people else facts
 
     @property
     def file_name(self) -> str:
@@ -81,11 +94,13 @@ def videos_of(
     level: Level = "video",
     *,
     fast: bool = False,
+    batched: bool = False,
 ) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
     ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs; ``people``
-    says how to find them instead. At level "clip" each has the spans of its clips.
+    says how to find them instead. At level "clip" each has the spans of its clips;
+    with ``batched`` a device is to make their rows.
     """
     videos: dict[str, Video] = {}
     spans: dict[str, list[Span]] = {}
@@ -105,6 +120,7 @@ def videos_of(
             people,
             frames,
             fast=fast,
+            batched=batched,
         )
         spans.setdefault(path, []).append((row["start"], row["end"]))
     if level == "video":
@@ -151,7 +167,11 @@ class Sample:
 
     def __call__(self, video: Video) -> Problem | None:
         """None where that went well."""
-        return _or_problem(video, self._draw)
+        return or_problem(video, self._draw)
+
+    def done(self, video: Video) -> bool:
+        """Whether that is done."""
+        return self.store.sample_of(video, self.settings).exists()
 
     def _draw(self, video: Video) -> None:
         _keep_rows(video, self.store)
@@ -177,7 +197,12 @@ class Encode:
 
     def __call__(self, video: Video) -> Problem | None:
         """None where that went well."""
-        return _or_problem(video, self._encode)
+        return or_problem(video, self._encode)
+
+    def done(self, video: Video) -> bool:
+        """Whether that is done."""
+        kept = not self.keep_rows or self.store.has_rows_of(video)
+        return kept and self.store.vector_of(video, self.made).exists()
 
     def _encode(self, video: Video) -> None:
         if self.keep_rows or video.clips:
@@ -246,15 +271,7 @@ def gathered(blocks: Iterable[Block], size: int = BLOCK) -> Iterator[Block]:
 
 def _keep_rows(video: Video, store: Store) -> None:
     if not store.has_rows_of(video):
-        facts: dict[str, Any] = {
-            "video": video.path,
-            "keypoints": video.keypoints,
-            "fast": video.fast,
-            "boxes": bool(video.boxes),
-        }
-        if video.people:
-            facts["people"] = video.people.facts
-        write_rows(store.rows_of(video), _trajectories(video, store), "parquet", facts)
+        write_rows(store.rows_of(video), _trajectories(video, store), "parquet", video.facts)
 
 
 def _stored(video: Video, store: Store) -> Iterator[Floats]:
@@ -270,12 +287,16 @@ def _rounded(video: Video, store: Store) -> Iterator[Floats]:
 
 def _trajectories(video: Video, store: Store) -> Iterator[Floats]:
     file = video.root / video.path
-    people = _people(video, store)
+    people = people_of(video, store)
     return trajectories(file, keypoints=video.keypoints, people=people, fast=video.fast)
 
 
-def _people(video: Video, store: Store) -> Boxes | None:
-    """Found once: what is kept of them is read again, and may be given as boxes to another run."""
+def people_of(video: Video, store: Store) -> Boxes | None:
+    """The boxes of people in it; None where nobody was looked for.
+
+    Found once: what is kept of them is read again, and may be given as boxes to another
+    run.
+    """
     if video.boxes:
         return read_boxes(video.boxes)
     if not video.people:
@@ -287,7 +308,7 @@ def _people(video: Video, store: Store) -> Boxes | None:
     return read_boxes(kept)
 
 
-def _or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:
+def or_problem(video: Video, make: Callable[[Video], None]) -> Problem | None:
     """What is wrong with this video; what is wrong for all of them, as a full disk, is raised."""
     try:
         make(video)

@@ -42,6 +42,14 @@ def people(
     return {"boxes": str(out), "frames": frames, "with_people": peopled, **asked.facts}
 
 
+DeviceName = Annotated[
+    str | None, typer.Option(help="cuda, or cpu: batches in torch; default: the compiled program")
+]
+Frames = Annotated[
+    int | None, typer.Option(help="with --device: pictures of 340x256 held at once; default 256")
+]
+
+
 def trajectories(
     video: Annotated[Path, typer.Argument(help="the video")],
     out: Annotated[Path, typer.Option(help="the file of trajectories to write")],
@@ -60,6 +68,8 @@ def trajectories(
     fast: Annotated[
         bool, typer.Option("--fast", help="flow from half size up: sooner, other trajectories")
     ] = False,
+    device: DeviceName = None,
+    frames: Frames = None,
 ) -> dict[str, Any]:
     """Follow what moves in a video: improved dense trajectories, a row of 436 numbers each."""
     from triptych.descriptors import choices
@@ -67,17 +77,19 @@ def trajectories(
 
     kind, how = choices.format(format), choices.keypoints(keypoints)
     require()
+    from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.extract import extract
     from triptych.descriptors.finding import finding_unless
     from triptych.progress import say
 
     found = finding_unless(boxes, people, every, confidence)
-    rows, frames = extract(
-        video, out, format=kind, keypoints=how, boxes=boxes, finding=found, fast=fast
+    where = device_of(device, frames, fast=fast)
+    rows, length = extract(
+        video, out, format=kind, keypoints=how, boxes=boxes, finding=found, fast=fast, device=where
     )
-    if frames < 16:
-        say(f"{video}: a trajectory spans 16 frames, and this has {frames}")
-    return {"rows": str(out), "trajectories": rows, "frames": frames}
+    if length < 16:
+        say(f"{video}: a trajectory spans 16 frames, and this has {length}")
+    return {"rows": str(out), "trajectories": rows, "frames": length}
 
 
 def describe(
@@ -101,6 +113,8 @@ def describe(
     keep_rows: Annotated[
         bool, typer.Option("--keep-rows", help="keep the trajectories too, in OUT/NAME_rows")
     ] = False,
+    device: DeviceName = None,
+    frames: Frames = None,
     root: Root = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
@@ -120,4 +134,6 @@ def describe(
         every=every,
         confidence=confidence,
         keep_rows=keep_rows,
+        device=device,
+        frames=frames,
     )

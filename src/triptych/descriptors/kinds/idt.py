@@ -41,14 +41,17 @@ def describe(
     every: int | None = None,
     confidence: float | None = None,
     keep_rows: bool = False,
+    device: str | None = None,
+    frames: int | None = None,
 ) -> dict[str, Any]:
     """Write ``idt.parquet``, ``idt.safetensors`` and ``idt_problems.parquet`` into ``out``.
 
     The model is fitted to a sample of the videos, or is ``model``, of which ``given`` settings may
     not decide anything. ``boxes`` is a folder with boxes of people; ``people``,
     ``every`` and ``confidence`` say how to find them instead, see ``finding``: then the boxes stay,
-    in ``out/idt_boxes``. With ``keep_rows`` the trajectories stay, in ``out/idt_rows``. A run that
-    was stopped goes on where it was.
+    in ``out/idt_boxes``. With ``keep_rows`` the trajectories stay, in ``out/idt_rows``. With a
+    ``device`` torch makes them there, ``frames`` at once. A run that was stopped goes on where it
+    was.
     """
     fixed = sorted(given - WITH_A_MODEL)
     if model and fixed:
@@ -56,12 +59,13 @@ def describe(
     if boxes and not boxes.is_dir():
         raise UsageError(f"{boxes}: not a folder; --boxes is one, with a file for each video")
     require()
+    from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.collection import Collection
     from triptych.descriptors.finding import finding_unless
 
     found = finding_unless(boxes, people, every, confidence)
-
-    return Collection(out, settings.vector, workers, keep_rows, settings.level).describe(
+    where = device_of(device, frames, fast=settings.fast)
+    return Collection(out, settings.vector, workers, keep_rows, settings.level, where).describe(
         manifest,
         FisherSettings(**settings.model_dump(include=set(FisherSettings.model_fields))),
         settings.keypoints,
