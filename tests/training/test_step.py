@@ -185,6 +185,23 @@ def test_a_member_that_could_not_be_read_leaves_the_bank() -> None:
     assert step.state.memory["audio"].members.tolist() == [True, True, False, True, True, True]
 
 
+@pytest.mark.parametrize("noise", [None, 3])
+def test_a_clip_that_can_be_read_after_all_is_told_from_the_others(noise: int | None) -> None:
+    """Of a damaged file one random window fails and another does not; the loss was infinite."""
+    step = bank_step(replace(RECALL, noise=noise))
+    step.state.memory["audio"].members[2] = True
+    fabric = Fabric(accelerator="cpu", devices=1)
+    train_step(step, fabric)
+    again = replace(step, batch=replace(step.batch, present={"audio": torch.ones(4).bool()}))
+    assert torch.isfinite(torch.tensor(list(train_step(again, fabric).values()))).all()
+    bank = step.state.memory["audio"]
+    assert bank.members.all()
+    row = bank.values[2].clone()
+    train_step(replace(step), fabric)
+    assert bank.members.all(), "its row is of the clip"
+    assert torch.equal(bank.values[2], row)
+
+
 def test_the_normaliser_is_estimated_once_or_goes_by_the_number_of_clips_or_is_given() -> None:
     step = bank_step()
     queries, rows = step.queries("audio")
