@@ -6,8 +6,8 @@ from sklearn.mixture import GaussianMixture
 
 from tests.descriptors.mixtures import rows, some
 from triptych.clustering.kmeans import kmeans
-from triptych.descriptors.em import DYING, Fit, fit
-from triptych.descriptors.mixture import Mixture
+from triptych.descriptors.em import DYING, Fit, _maximise, fit
+from triptych.descriptors.mixture import Mixture, Moments
 from triptych.descriptors.sample import Floats
 from triptych.errors import UserError
 
@@ -88,6 +88,18 @@ def test_a_component_that_starves_takes_half_of_the_heaviest() -> None:
     assert found.revived > 0
     assert found.mixture.weights.min() >= DYING / 3
     assert_whole(found.mixture)
+
+
+def test_the_starved_one_stands_beside_the_heaviest_along_its_widest_column() -> None:
+    """By hand: half of the 100 rows each, half a deviation of 3 to either side."""
+    q = np.array([[60.0], [100.0], [0.5]])
+    means, variances = np.array([[5, 5], [1, 2], [7, 7.0]]), np.array([[1, 1], [4, 9], [1, 1.0]])
+    moments = Moments(161, q[:, 0], q * means, q * (variances + means**2), 0.0)
+    found, revived = _maximise(moments, np.full(2, 1e-3))
+    assert revived == 1
+    np.testing.assert_allclose(found.weights, np.array([60, 50, 50]) / 160)
+    np.testing.assert_allclose(found.means, [[5, 5], [1, 0.5], [1, 3.5]])
+    np.testing.assert_allclose(found.variances, [[1, 1], [4, 9], [4, 9]])
 
 
 def assert_whole(mixture: Mixture) -> None:

@@ -1,6 +1,7 @@
 import json
 import tracemalloc
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -58,6 +59,24 @@ def test_real_rows_are_encoded_as_with_scikit_learn_and_loops_over_components(
     np.testing.assert_allclose(found.vector, powered / np.linalg.norm(powered), atol=5e-4)
     half = model.encode([other.astype("f2")]).vector  # the default of `triptych trajectories`
     assert half @ found.vector > 0.9999
+
+
+def test_the_paper_s_numbers() -> None:
+    """Section 4.2: PCA of 90 %, 256 components, 3500 videos, 500 rows each; 3.3: 2000 numbers."""
+    given = FisherSettings()
+    assert (given.form, given.variance, given.components) == ("paper", 0.9, 256)
+    assert (given.videos, given.rows_per_video, given.sketch) == (3500, 500, 2000)
+    assert (given.power, given.renormalise) == (0.5, False)
+
+
+def test_the_power_is_the_setting_s(model: FisherModel) -> None:
+    x = rows(some(1, width=6), 90) * np.float32(0.1)
+    plain, rooted = (
+        replace(model, settings=override(SMALL, [f"power={power}"])).encode([x]).vector
+        for power in (1, 0.5)
+    )
+    powered = np.sign(plain) * np.sqrt(np.abs(plain))
+    np.testing.assert_allclose(rooted, powered / np.linalg.norm(powered), atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)

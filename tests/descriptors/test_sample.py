@@ -89,6 +89,12 @@ def test_rows_that_cannot_be_used_are_never_drawn() -> None:
     assert reservoir.rows()[:, 0].tolist() == [row for row in range(30) if row % 3]
 
 
+def test_a_row_is_kept_up_to_the_length_that_is_said() -> None:
+    rows = np.array([[0, 9.9e5], [8e5, 8e5], [-1e6, 0]], np.float32)
+    kept, dropped = usable(rows, 2)
+    assert (kept.tolist(), dropped) == ([rows[0].tolist(), rows[2].tolist()], 1)
+
+
 def test_videos_are_chosen_by_seed_and_not_by_their_order() -> None:
     paths = [f"{i}.mp4" for i in range(40)]
     found = chosen(paths, 10, 0)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestCentroid
@@ -36,6 +38,29 @@ def test_every_draw_is_of_so_many_examples_of_each_class() -> None:
         assert np.unique(labels[rows], return_counts=True)[1].tolist() == [15, 15, 10]
     assert len({tuple(sorted(rows.tolist())) for rows in draws}) == 4
     assert (shot._draw(labels, 0, "test", 2) == draws[2]).all()
+
+
+def test_a_draw_by_hand_with_features_of_every_length() -> None:
+    """CL2N: less the mean of all of the training part, unit length; then scikit-learn's means."""
+    given = blobs(300, 2.0)
+    random = np.random.default_rng(3)
+    far = given.features * random.lognormal(0, 1, (300, 1)).astype(np.float32)
+    far[200:] += 0.5  # the test part has another mean, which is not to be known
+    given = replace(given, features=far)
+    shot = FewShot(5, draws=2)
+    found = shot(given, 7).predictions[200:]
+    moved = far - far[:200].mean(axis=0)
+    units = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    for number in range(2):
+        rows = shot._draw(given.labels[:200], 7, "test", number)
+        reference = NearestCentroid().fit(units[rows], given.labels[rows])
+        np.testing.assert_array_equal(found[:, number], reference.predict(units[200:]))
+
+
+def test_folds_have_draws_of_their_own() -> None:
+    labels = np.repeat(list("ab"), 50)
+    one, other = (FewShot(5)._draw(labels, 0, fold, 0).tolist() for fold in ("1", "2"))
+    assert one != other
 
 
 def test_more_shots_are_better_and_the_protocol_says_what_was_done() -> None:

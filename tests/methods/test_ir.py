@@ -57,6 +57,15 @@ def test_equation_2_by_hand_where_the_bank_is_no_larger_than_the_noise(noise: in
     assert step.noted["video_recognised"].tolist() == expected
 
 
+def test_a_row_that_is_no_member_takes_nobody_s_place() -> None:
+    step = Given(declare("ir", ("video",)), None)
+    step.vectors = step.bank.values[[1, 4]].clone()
+    step.bank.values[2] = step.bank.values[1]
+    step.bank.values[1] = F.normalize(step.bank.values[1] + 0.01, dim=0)
+    step.method.loss(step)
+    assert step.noted["video_recognised"].tolist() == [True, True]
+
+
 def test_against_noise_by_hand() -> None:
     """h = P / (P + k/N), P = exp(s/t)/Z, with the noise that the bank draws by this seed."""
     step = Given(declare("ir", ("video",)), noise=3)

@@ -355,21 +355,24 @@ def test_a_chain_of_runs_and_descriptors_beside_it(labelled: Labelled, tmp_path:
     DescriptorTable(paths, vectors, None, {}).write(tmp_path / "told.parquet")
     words = ["ir:name=first", "la:name=then;from=first;epochs=1", "modalities=video", *FIELDS]
     out = tmp_path / "out"
-    more = {"seeds": 1, "evaluate": ["1-shot"], "descriptor": [f"told={tmp_path}/told.parquet"]}
+    more = {"seeds": 2, "evaluate": ["1-shot"], "descriptor": [f"told={tmp_path}/told.parquet"]}
     found = compare(labelled, out, words, **more)
     assert found["failed"] == []
     by_name = {row["row"]: row for row in found["table"]}
     assert by_name["told"]["value"] == 1.0
     assert by_name["told"]["over_random"] == pytest.approx(1 - by_name["random"]["value"], abs=1e-4)
-    begun = checkpoint.load(out / "runs" / "then-0" / "checkpoints" / "initial.safetensors")[0]
-    before = checkpoint.load(checkpoint.of_run(out / "runs" / "first-0"))[0]
-    weights = [name for name in before if name.startswith(("encoders.", "memory."))]
-    assert weights
-    assert all(torch.equal(begun[name], before[name]) for name in weights)
+    for seed in (0, 1):  # each from the run of its own seed
+        initial = out / "runs" / f"then-{seed}" / "checkpoints" / "initial.safetensors"
+        begun = checkpoint.load(initial)[0]
+        before = checkpoint.load(checkpoint.of_run(out / "runs" / f"first-{seed}"))[0]
+        weights = [name for name in before if name.startswith(("encoders.", "memory."))]
+        assert weights
+        assert all(torch.equal(begun[name], before[name]) for name in weights)
     assert compare(labelled, out, words, **more)["table"] == found["table"]  # nothing is new
     about = json.loads((out / "runs" / "first-0.json").read_text())
-    shutil.rmtree(out / "runs" / "first-0")
-    (out / "runs" / "first-0.json").unlink()
+    for seed in (0, 1):
+        shutil.rmtree(out / "runs" / f"first-{seed}")
+        (out / "runs" / f"first-{seed}.json").unlink()
     again = [*words[:2], *words[2:], "augmentation.brightness=0"]
     assert about["begins"] is None
     with pytest.raises(UserError, match="then-0: holds another run of this name"):

@@ -110,7 +110,11 @@ def test_a_row_and_its_steps_see_the_same_clips_by_the_same_network() -> None:
 
 
 def test_the_paper_s_settings() -> None:
-    """Section 4.2: rate, drops, batch, temperature, noise; k-means of vectors as they are."""
+    """Section 4.2: rate, drops, batch, temperature, noise; k-means of vectors as they are.
+
+    And the release's, where the paper is silent: decay, the bank's momentum, B, one start and new
+    clusters every epoch; its joint space weighs neither side.
+    """
     start, untuned, full = (
         find(name).make()
         for name in ("ir_start_kinetics", "la_idt_untuned_kinetics", "la_idt_kinetics")
@@ -129,9 +133,13 @@ def test_the_paper_s_settings() -> None:
             256,
         )
         assert (bank.width, bank.temperature, bank.noise) == (128, 0.07, 4096)
+        assert (rates.weight_decay, rates.warmup, bank.momentum) == (1e-4, 0, 0.5)
     for recipe in (untuned, full, find("la_kinetics").make()):
         assert not recipe.clustering.whiten
         assert not recipe.clustering.l2
+        assert (recipe.clustering.starts, recipe.clustering.iterations) == (1, 20)
+        assert (recipe.refresh_every, recipe.aggregation.neighbours) == (1, 4096)
+        assert recipe.prior.weight == 1
 
 
 @pytest.fixture(scope="module")

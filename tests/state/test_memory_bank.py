@@ -96,11 +96,28 @@ def test_noise_is_uniform_over_the_members_with_replacement() -> None:
         assert abs(int(counts[row]) - 10_000) < 450  # five standard deviations
 
 
+NOBODY = torch.empty(0, dtype=torch.int64)
+
+
 def test_what_could_not_be_read_is_nobody_s_neighbour() -> None:
     bank = bank_of(4, 3)
-    bank.drop(torch.tensor([1]))
+    bank.meet(NOBODY, torch.tensor([1]))
     assert len(bank) == 3
     assert 1 not in bank.nearest(bank.values[1:2], torch.tensor([0]), 4)[0].tolist()
+    assert 1 not in bank.draw(9, 9)
+
+
+def test_what_was_read_once_is_a_member_from_there_on() -> None:
+    """A damaged file gives one window and not another, and a batch may ask for both."""
+    bank = bank_of(4, 3)
+    bank.meet(NOBODY, torch.tensor([1, 2]))
+    bank.meet(torch.tensor([2]), torch.tensor([2, 1]))
+    assert bank.members.tolist() == [True, False, True, True]
+    assert sorted(bank.draw(20, 20).unique().tolist()) == [0, 2, 3]
+    bank.update(torch.tensor([2]), torch.randn(1, 3), 0.5)
+    bank.meet(NOBODY, torch.tensor([2]))
+    assert len(bank) == 3
+    assert 2 in bank.nearest(bank.values[2:3], torch.tensor([0]), 4)[0].tolist()
 
 
 def test_another_run_s_rows_are_found_by_the_clip_and_not_by_its_place() -> None:
@@ -124,7 +141,7 @@ def test_another_run_s_rows_are_found_by_the_clip_and_not_by_its_place() -> None
 def test_a_bank_comes_back_from_a_checkpoint_bit_for_bit(tmp_path: Path) -> None:
     bank = bank_of(5, 3, absent=(0,))
     bank.update(torch.tensor([1, 2]), torch.randn(2, 3), 0.5)
-    bank.drop(torch.tensor([4]))
+    bank.meet(NOBODY, torch.tensor([4]))
     bank.scale = 0.1 + 0.2
     checkpoint.save(tmp_path / "a", bank.tensors(), json.loads("{}"))
     again = bank_of(5, 3, seed=7)

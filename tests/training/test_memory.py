@@ -84,6 +84,21 @@ def test_the_joint_distance_is_the_bank_s_and_weight_squared_times_the_prior_s()
     assert ((values[3] - values[8]) ** 2).sum() == pytest.approx(apart, rel=1e-5)
 
 
+def test_the_paper_s_joint_space_is_of_the_vectors_as_they_are() -> None:
+    """Section 3.3 puts them side by side; sketches are of about unit length, and stay so."""
+    draw = np.random.default_rng(0)
+    has, listed = np.arange(9) > 1, np.arange(9) < 7
+    bank = Features(draw.normal(size=(9, 3)).astype(np.float32), has)
+    prior = Features(draw.normal(size=(9, 5)).astype(np.float32), listed)
+    recipe = config.override(LA, ["prior.file=x", "prior.space=joint", "clustering.l2=false"])
+    values, present = memory.space(bank, prior, recipe)
+    both = np.concatenate([bank.values, prior.values], axis=1)
+    assert present.tolist() == (has & listed).tolist()
+    np.testing.assert_array_equal(values, both[2:7])
+    alone = config.override(recipe, ["prior.space=prior", "prior.weight=3"])
+    np.testing.assert_array_equal(memory.space(bank, prior, alone)[0], prior.values[2:7])
+
+
 def test_a_prior_alone_clusters_the_prior_and_leaves_out_who_has_none() -> None:
     groups = np.arange(60) % 3
     has, listed = np.arange(60) > 4, np.arange(60) < 50
@@ -243,6 +258,9 @@ def test_the_first_clusters_are_of_what_the_network_makes_of_the_clips(
     assert (seen[0].present == present).all()
     np.testing.assert_allclose(seen[0].values[present], want[present], atol=1e-4)
     assert not given["memory.video.known"].any()
+    # The next ones are of what the steps have left there; nothing is filled again.
+    left = tensors(tmp_path)["memory.video.values"].numpy()
+    np.testing.assert_array_equal(seen[1].values, left)
 
 
 def test_every_clip_is_drawn_and_remembered_once_an_epoch(small: Small, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.small import RECIPE, Small
 from triptych.atomic import alone
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipLoader, FileClips, View
+from triptych.descriptors.table import DescriptorTable
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
 from triptych.encoders.text import WordInput
@@ -39,6 +40,7 @@ from triptych.training.recipe import (
     Clustering,
     Contrastive,
     Encoders,
+    Prior,
     Recipe,
 )
 from triptych.training.source import open_source, spec_of
@@ -186,6 +188,30 @@ def test_banks_projections_and_held_back_losses_survive_a_kill(
     losses = [[row.get("held_back_loss") for row in found] for found in rows]
     assert losses[0] == losses[1]
     assert (losses[0][0] is not None) == (recipe is PLATEAU)
+
+
+def test_clusters_of_bank_and_prior_side_by_side_survive_a_kill(
+    saved: Path, small: Small, tmp_path: Path
+) -> None:
+    """In the middle of an epoch, and of a refresh, with the paper's vectors as they are."""
+    paths = tuple(sorted(set(small.manifest.column("path"))))
+    vectors = np.random.default_rng(0).normal(size=(len(paths), 5)).astype(np.float32)
+    DescriptorTable(paths, vectors, None, {}).write(tmp_path / "prior.parquet")
+    recipe = AGGREGATED.model_copy(
+        update={
+            "modalities": ("video",),
+            "clustering": Clustering(k=4, starts=1, whiten=False, l2=False),
+            "prior": Prior(file=tmp_path / "prior.parquet", space="joint", weight=0.5),
+        }
+    )
+    die(saved, small, tmp_path / "whole", recipe, [])
+    die(saved, small, tmp_path / "killed", recipe, [("step", 5), ("cluster bank", 2)])
+    assert same_bits(tmp_path / "whole", tmp_path / "killed", ("last", "initial", "best"))
+    made = [
+        pq.read_table(tmp_path / "whole" / "assignments" / f"epoch_000{epoch}.parquet")["video_1"]
+        for epoch in range(4)
+    ]
+    assert made[0] != made[2], "made anew as the bank moves"
 
 
 def test_a_frozen_encoder_does_not_change_by_one_bit_and_the_others_do(

@@ -12,8 +12,8 @@ from triptych.state.assignments import Assignment
 from triptych.state.memory_bank import MemoryBank, keys_of
 from triptych.state.training_state import TrainingState, new_heads, new_projections
 from triptych.training import optimizer
-from triptych.training.recipe import Optimisation
-from triptych.training.step import BatchStep, train_step
+from triptych.training.recipe import Aggregation, Bank, Optimisation, Recipe
+from triptych.training.step import BatchStep, recall_of, train_step
 
 
 class Linear(nn.Module):
@@ -185,6 +185,23 @@ def test_a_member_that_could_not_be_read_leaves_the_bank() -> None:
     assert step.state.memory["audio"].members.tolist() == [True, True, False, True, True, True]
 
 
+@pytest.mark.parametrize("noise", [None, 3])
+def test_a_clip_that_can_be_read_after_all_is_told_from_the_others(noise: int | None) -> None:
+    """Of a damaged file one random window fails and another does not; the loss was infinite."""
+    step = bank_step(replace(RECALL, noise=noise))
+    step.state.memory["audio"].members[2] = True
+    fabric = Fabric(accelerator="cpu", devices=1)
+    train_step(step, fabric)
+    again = replace(step, batch=replace(step.batch, present={"audio": torch.ones(4).bool()}))
+    assert torch.isfinite(torch.tensor(list(train_step(again, fabric).values()))).all()
+    bank = step.state.memory["audio"]
+    assert bank.members.all()
+    row = bank.values[2].clone()
+    train_step(replace(step), fabric)
+    assert bank.members.all(), "its row is of the clip"
+    assert torch.equal(bank.values[2], row)
+
+
 def test_the_normaliser_is_estimated_once_or_goes_by_the_number_of_clips_or_is_given() -> None:
     step = bank_step()
     queries, rows = step.queries("audio")
@@ -200,6 +217,15 @@ def test_the_normaliser_is_estimated_once_or_goes_by_the_number_of_clips_or_is_g
     assert step.normaliser("audio") == pytest.approx(5 * 2876934.2 / 1281167)
     step.recall = replace(RECALL, normaliser=2876934.2)
     assert step.normaliser("audio") == 2876934.2
+
+
+def test_a_step_takes_what_the_recipe_says_of_the_bank() -> None:
+    bank = Bank(width=9, momentum=0.3, temperature=0.2, noise=17, normaliser=5.0)
+    near = Aggregation(neighbours=40, clusterings=6)
+    found = recall_of(Recipe(method="la", bank=bank, aggregation=near))
+    assert found == Recall(
+        temperature=0.2, momentum=0.3, noise=17, normaliser=5.0, neighbours=40, clusterings=6
+    )
 
 
 def test_labels_of_all_runs_stand_one_below_the_other() -> None:

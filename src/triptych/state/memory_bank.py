@@ -65,10 +65,17 @@ class MemoryBank:
         )
         self.known[places] = True
 
-    def drop(self, rows: Tensor) -> None:
-        """Clips that could not be read are members no more."""
-        if len(rows):
-            self.members[rows] = False
+    def meet(self, read: Tensor, unread: Tensor) -> None:
+        """Clips that could be read are members; those that could not are not, before any could be.
+
+        Both are rows, int64 (any,). A damaged file may be readable in one window and not in
+        another: the row of a clip that was read once is of the clip, and stays.
+        """
+        members = self.members.clone()
+        members[unread] &= self.known[unread]
+        members[read] = True
+        if not torch.equal(members, self.members):
+            self.members = members
             self._count()
 
     def draw(self, count: int, noise: int) -> Tensor:

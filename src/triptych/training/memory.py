@@ -168,7 +168,7 @@ def fill(bank: MemoryBank, wanted: Tensor, features: Features) -> None:
     read = torch.from_numpy(features.present).to(rows.device)[rows]
     vectors = torch.from_numpy(features.values).to(rows.device)[rows[read]]
     bank.update(rows[read], vectors, momentum=0.0)
-    bank.drop(rows[~read])
+    bank.meet(rows[read], rows[~read])
 
 
 def rows_of(bank: MemoryBank) -> Features:

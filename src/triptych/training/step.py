@@ -153,6 +153,9 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
 
     Raises FloatingPointError when a term is not finite; nothing has been updated then.
     """
+    for name, memory in step.state.memory.items():
+        rows, present = step.batch.rows.to(step.device), step.present(name)
+        memory.meet(rows[present], rows[~present])
     values, total = terms(step, fabric)
     if not torch.isfinite(total):
         raise FloatingPointError(", ".join(f"{name}={value}" for name, value in values.items()))
@@ -167,8 +170,6 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
     for name, memory in step.state.memory.items():
         queries, rows = step.queries(name)
         memory.update(rows, queries, step.recall.momentum)
-        absent = step.batch.rows.to(step.device)[~step.present(name)]
-        memory.drop(absent[memory.members[absent]])
     return values
 
 

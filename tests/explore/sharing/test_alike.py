@@ -47,6 +47,31 @@ def test_it_is_the_area_under_the_curve_of_telling_the_pairs_apart(
     assert (found.clips, found.films) == (7, len({films[at] for at in members}))
 
 
+def test_the_interval_is_a_bootstrap_over_films_pair_by_pair() -> None:
+    """Films drawn with replacement; two draws of one film make no pair with each other."""
+    draw = np.random.default_rng(4)
+    vectors = draw.normal(size=(24, 3)) + 0.7
+    films = (np.arange(24) // 3).tolist()
+    measured = ruler(vectors, films, list(range(24)), False)
+    found = measured.measure(range(0, 36, 2), seed=5)
+    assert found is not None
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = units @ units.T
+    random = [cosines[i, j] for i, j in combinations(range(24), 2) if films[i] != films[j]]
+    chosen = combinations(range(18), 2)
+    pairs = [(films[i], films[j], cosines[i, j]) for i, j in chosen if films[i] != films[j]]
+    shares = np.array([np.mean([value > other for other in random]) for _, _, value in pairs])
+    one, other = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+    values = []
+    for _ in range(1500):
+        times = np.bincount(draw.integers(0, 6, 6), minlength=6)
+        weights = times[one] * times[other]
+        if weights.sum():
+            values.append(np.average(shares, weights=weights))
+    assert found.value == pytest.approx(shares.mean(), abs=0.01)
+    assert (found.low, found.high) == pytest.approx(np.percentile(values, (2.5, 97.5)), abs=0.02)
+
+
 def grouped(seed: int = 0) -> tuple[np.ndarray, list[int]]:
     """Two directions, twenty clips of each, two of a film."""
     draw = np.random.default_rng(seed)
