@@ -238,10 +238,16 @@ def test_where_nothing_can_be_described_one_line_says_why(
         Collection(tmp_path, workers=0).describe(sounds, SETTINGS, "none")
     other = tmp_path / "other.safetensors"
     model = FisherModel.load(plain / "idt.safetensors")
-    model.facts["source"]["revision"] = 0
-    model.save(other)
-    with pytest.raises(UserError, match=r"other\.safetensors: not fitted to these trajectories"):
-        Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
+    right = model.facts["source"]
+    for source, said in (
+        ({**right, "revision": 0}, "not fitted to these trajectories"),
+        ("of other rows", "not fitted to these trajectories"),
+        ({**right, "keypoints": "surf"}, "keypoints 'surf': must be one of .* another model"),
+    ):
+        model.facts["source"] = source
+        model.save(other)
+        with pytest.raises(UserError, match=rf"other\.safetensors: {said}"):
+            Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
 
 
 def test_a_fast_model_has_fast_rows_made_for_it(manifest: Manifest, tmp_path: Path) -> None:

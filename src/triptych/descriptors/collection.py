@@ -24,8 +24,8 @@ from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
-from triptych.descriptors.videos import REVISION, Encode, Sample, Store, Video, videos_of
-from triptych.errors import UserError
+from triptych.descriptors.videos import REVISION, WIDTH, Encode, Sample, Store, Video, videos_of
+from triptych.errors import UsageError, UserError
 from triptych.manifest.problems import Problem, write_problems
 from triptych.manifest.schema import Manifest
 from triptych.progress import say, track
@@ -67,7 +67,9 @@ class Collection:
             _compare(fitted, people, boxes)
         batched = self.device is not None
         if batched and fast:
-            raise UserError(f"{model}: fitted to the fast mode, which no device has")
+            raise UserError(
+                f"{model}: fitted to the fast mode, which no device has; leave out --device"
+            )
         videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
@@ -217,17 +219,27 @@ class SampleFiles(Mapping[str, Block]):
 
 def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
     """How the rows were made that a model was fitted to; those to be encoded are made alike."""
-    source = fitted.facts.get("source") or {}
-    if source.get("descriptor") != "idt" or source.get("revision") != REVISION:
+    source = _source(fitted)
+    made = source.get("descriptor") == "idt" and source.get("revision") == REVISION
+    if not made or len(fitted.projection.mean) != WIDTH:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
-    return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+    try:
+        return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+    except UsageError as error:
+        raise UserError(f"{path}: {error}; take another model") from None
+
+
+def _source(fitted: FisherModel) -> dict[str, Any]:
+    """What a model was fitted to, as ``_fit`` writes it; empty where it is of other rows."""
+    source = fitted.facts.get("source")
+    return source if isinstance(source, dict) else {}
 
 
 def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) -> None:
     """Say where people were found otherwise for what the model was fitted to than they are now."""
-    then = (fitted.facts.get("source") or {}).get("people")
+    then = _source(fitted).get("people")
     now = people.facts if people else None
     if then != now and not boxes:
         said = [json.dumps(facts) if facts else "in no way" for facts in (then, now)]
