@@ -73,6 +73,8 @@ class Collection:
         videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
+        if boxes:
+            _tell_boxes(videos, boxes)
         work = self.out / ".idt.part"
         with alone(work):
             store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
@@ -244,6 +246,18 @@ def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) ->
     if then != now and not boxes:
         said = [json.dumps(facts) if facts else "in no way" for facts in (then, now)]
         say(f"people were found {said[0]} for what the model was fitted to, and are {said[1]} here")
+
+
+def _tell_boxes(videos: Sequence[Video], folder: Path) -> None:
+    """Say how many videos have no boxes in ``folder``; UserError where none has any."""
+    without = [video.path for video in videos if video.boxes is None]
+    if len(without) == len(videos):
+        raise UserError(
+            f"{folder}: boxes for none of {len(videos)} videos; those of {without[0]} would be in "
+            f"{folder / without[0]}.csv"
+        )
+    if without:
+        say(f"{folder}: no boxes for {len(without)} of {len(videos)} videos, as {without[0]}")
 
 
 def _nothing(root: Path, problems: Problems) -> UserError:
