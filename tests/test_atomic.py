@@ -41,6 +41,15 @@ def test_a_fault_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Pa
     assert names(tmp_path) == ["c.txt"]
 
 
+def test_a_pipe_or_device_is_refused_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"pipe: a device or pipe, .*; name a file"):
+        write_json(pipe, 1)
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
 @pytest.mark.parametrize("call", ["replace", "fsync"])
 def test_a_fault_while_renaming_or_flushing_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
@@ -70,12 +79,13 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
     write_json(Path(sys.argv[1]), "x" * 100_000)
 except OSError as error:
-    print(error.strerror)
+    print(error)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(target)], capture_output=True, text=True, check=True
     )
     assert "too large" in done.stdout
+    assert str(target) in done.stdout
     assert json.loads(target.read_text()) == "old"
     assert names(tmp_path) == ["c.json"]
 

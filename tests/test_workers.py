@@ -26,6 +26,8 @@ def act(order: tuple[str, int]) -> int:
         time.sleep(60)
     if what == "raise":
         raise ValueError("line one\nline two")
+    if what == "fill":
+        raise OSError(28, "No space left on device", "a.parquet")
     if what == "refuse":
         raise UserError("a.mp4: empty; remove it")
     if what == "print":
@@ -83,8 +85,9 @@ def test_the_time_allowed_may_depend_on_the_item() -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_exception_is_one_line(workers: int) -> None:
-    assert collect([("raise", 0), ("refuse", 0), ("square", 5)], workers) == [
+    assert collect([("raise", 0), ("fill", 0), ("refuse", 0), ("square", 5)], workers) == [
         Failed("ValueError: line one line two"),
+        Failed("a.parquet: No space left on device"),
         Failed("a.mp4: empty; remove it"),
         Done(25),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 
 from triptych.errors import UserError
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -26,6 +29,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise UserError(f"{path}: a folder; give the name of the file to write")
+    if path.exists() and not path.is_file():  # /dev/null: the rename would put a file in its place
+        raise UserError(f"{path}: a device or pipe, which cannot be written whole; name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = _beside(path, "part")
@@ -37,6 +42,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         _sync(beside)
         os.replace(beside, path)
         _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:  # the system does not say of which file
+            error.filename = str(path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
-from triptych.errors import UsageError, UserError
+from triptych.errors import UsageError, UserError, of_system
 from triptych.verbs import MODULES, verb
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def _line(error: Exception) -> str:
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "not enough memory; take a smaller batch, fewer frames or smaller pictures"
     what = f"{type(error).__name__}: {error}".splitlines()[0] + "; this is unexpected"
-    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder without permission
+    if isinstance(error, OSError) and (said := of_system(error)):  # a folder without permission
         if error.filename is not None:
-            return f"{os.fsdecode(error.filename)}: {error.strerror}"
-        what = error.strerror
+            return said
+        what = said
     return f"{what}; TRIPTYCH_DEBUG=1 shows where"
 
 

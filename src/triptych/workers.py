@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Generic, TypeVar
 
-from triptych.errors import UserError
+from triptych.errors import UserError, of_system
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -89,6 +89,8 @@ def _call(function: Callable[[Any], Any], item: Any) -> Done[Any] | Failed:
     except UserError as error:
         return Failed(str(error))
     except Exception as error:
+        if isinstance(error, OSError) and (said := of_system(error)):  # a full disk
+            return Failed(said)
         text = " ".join(str(error).split())
         return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 

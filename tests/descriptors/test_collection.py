@@ -227,6 +227,20 @@ def test_people_are_found_once_and_left_for_another_run(
     assert "people were found {" in capsys.readouterr().err
 
 
+def test_videos_without_boxes_are_told(
+    manifest: Manifest, plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = manifest.select([1]), manifest.select([1, 2])
+    model, first = plain / "idt.safetensors", tmp_path / "boxes" / f"{films.GOOD[0]}.csv"
+    first.parent.mkdir(parents=True)
+    at = Collection(tmp_path / "out", workers=0)
+    with pytest.raises(UserError, match=rf"boxes for none of 1 videos; .* in {first}"):
+        at.describe(one, SETTINGS, "none", model=model, boxes=tmp_path / "boxes")
+    first.write_text("frame,left,top,right,bottom\n")
+    at.describe(two, SETTINGS, "none", model=model, boxes=tmp_path / "boxes")
+    assert f"no boxes for 1 of 2 videos, as {films.GOOD[1]}" in capsys.readouterr().err
+
+
 def test_where_nothing_can_be_described_one_line_says_why(
     manifest: Manifest, plain: Path, tmp_path: Path
 ) -> None:
@@ -238,10 +252,16 @@ def test_where_nothing_can_be_described_one_line_says_why(
         Collection(tmp_path, workers=0).describe(sounds, SETTINGS, "none")
     other = tmp_path / "other.safetensors"
     model = FisherModel.load(plain / "idt.safetensors")
-    model.facts["source"]["revision"] = 0
-    model.save(other)
-    with pytest.raises(UserError, match=r"other\.safetensors: not fitted to these trajectories"):
-        Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
+    right = model.facts["source"]
+    for source, said in (
+        ({**right, "revision": 0}, "not fitted to these trajectories"),
+        ("of other rows", "not fitted to these trajectories"),
+        ({**right, "keypoints": "surf"}, "keypoints 'surf': must be one of .* another model"),
+    ):
+        model.facts["source"] = source
+        model.save(other)
+        with pytest.raises(UserError, match=rf"other\.safetensors: {said}"):
+            Collection(tmp_path, workers=0).describe(manifest, SETTINGS, "none", model=other)
 
 
 def test_a_fast_model_has_fast_rows_made_for_it(manifest: Manifest, tmp_path: Path) -> None:

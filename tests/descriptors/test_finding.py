@@ -77,6 +77,7 @@ def test_a_network_looks_at_the_frames(film: Path, network: Path) -> None:
         ({"detector": "hog", "every": 0}, "--every 0: must be 1 or more"),
         ({"detector": "hog", "confidence": -1.0}, "--confidence -1.0: must be 0 or more"),
         ({"detector": "hog", "confidence": float("nan")}, "--confidence nan: must be 0 or more"),
+        ({"detector": "hog", "confidence": float("inf")}, "--confidence inf: must be 0 or more"),
         ({"detector": "hug"}, "people by 'hug': must be hog, or the folder"),
     ],
 )

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import av
@@ -66,6 +67,28 @@ def test_what_is_no_film_is_refused(data: Path, tmp_path: Path) -> None:
         list(grey_frames(tmp_path / "a.mp4"))
     with pytest.raises(DecodeError, match=r"gone\.mp4: cannot be opened"):
         list(grey_frames(tmp_path / "gone.mp4"))
+
+
+def test_a_name_with_a_colon_is_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "a.mp4", range(0, 400, 40), picture=colours).rename(tmp_path / "a:b.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(grey_frames(Path("a:b.mp4")))) == 10
+
+
+def test_a_playlist_reaches_no_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        path = tmp_path / "a.m3u8"
+        path.write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{address}\n#EXT-X-ENDLIST\n"
+        )
+        with pytest.raises(DecodeError, match=r"a\.m3u8: "):
+            list(grey_frames(path))
+        server.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_frames_that_change_their_size_keep_the_first_one_s(tmp_path: Path) -> None:

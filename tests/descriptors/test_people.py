@@ -33,6 +33,11 @@ def test_a_table_in_any_order(tmp_path: Path) -> None:
         ("a.bb", "0 1 2 x 4 1\n", r"line 1 holds something that is no number"),
         ("a.bb", "0 1 2 nan 4 1\n", r"line 1 holds a number that is not finite"),
         ("a.csv", "", r"a\.csv: has no column frame, left, top, right, bottom"),
+        (
+            "a.csv",
+            "frame,left,top,right,bottom\n" + "1" * 200_000,
+            r"a\.csv: cannot be read as a ta",
+        ),
         ("a.csv", "frame,left,top\n", r"has no column right, bottom"),
         ("a.csv", "frame,left,top,right,bottom\n1,2,3\n", r"line 2 holds something"),
         ("a.csv", "frame,left,top,right,bottom\n-1,2,3,4,5\n", r"line 2: frame -1 is no number"),
@@ -50,7 +55,7 @@ def test_what_is_wrong_is_said_with_its_line(
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.bb: cannot be read as boxes of people"):
+    with pytest.raises(UserError, match=r"gone\.bb: cannot be read as boxes of people \(No such"):
         read_boxes(tmp_path / "gone.bb")
     (tmp_path / "a.bb").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"a\.bb: cannot be read as boxes of people"):

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.descriptors import films
 from triptych.descriptors.finding import Finding
 from triptych.descriptors.videos import gathered, videos_of
+from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 
 
@@ -27,6 +29,18 @@ def test_each_file_with_pictures_is_one_video(manifest: Manifest) -> None:
     ]
     assert found[1].pixels == pytest.approx(0.8 * 25 * 64 * 64)
     assert len({video.file_name for video in found}) == len(found)
+
+
+def test_two_clips_that_start_together_are_refused_before_anything_is_made(
+    manifest: Manifest,
+) -> None:
+    row = manifest.table.slice(1, 1)
+    longer = row.set_column(row.schema.get_field_index("end"), "end", pa.array([9.0]))
+    both = Manifest(manifest.root, pa.concat_tables([row, longer]))
+    with pytest.raises(UserError, match=r"two clips of .*\.mp4 start at 0\.4 s, .*level=video"):
+        videos_of(both, "none", None, level="clip")
+    (one,) = videos_of(both, "none", None)
+    assert one.clips == ()
 
 
 def test_a_name_tells_what_decides_the_rows(manifest: Manifest, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,16 @@ def test_a_manifest_without_root_or_with_holes_is_refused(tmp_path: Path) -> Non
     at = table.schema.get_field_index
     for column, values, said in (
         ("path", pa.nulls(len(table), pa.string()), "rows without path"),
+        ("fps", pa.array([None, 25.0]), "rows without fps"),
         ("start", pa.array(["x"] * len(table)), "not a manifest"),
+        ("text", pa.array([{"a": 1}] * len(table)), "not a manifest"),
+        ("start", pa.array([0.0, math.nan]), r"a\.mp4: a clip from nan to 8 s"),
+        ("start", pa.array([-1.0, 4.0]), r"a\.mp4: a clip from -1 to 4 s"),
+        ("end", pa.array([4.0, 4.0]), r"a\.mp4: a clip from 4 to 4 s"),
+        ("end", pa.array([math.inf, 8.0]), r"a\.mp4: a clip from 0 to inf s"),
+        ("fps", pa.array([math.nan, 25.0]), r"a\.mp4: nan frames per second"),
+        ("path", pa.array(["/a.mp4", "a.mp4"]), "/a.mp4: not below the folder"),
+        ("path", pa.array(["a.mp4", "a/../../b.mp4"]), "b.mp4: not below the folder"),
     ):
         pa.parquet.write_table(table.set_column(at(column), column, values), path)
         with pytest.raises(UserError, match=said):

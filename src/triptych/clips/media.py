@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ READ_FAILURES = 8  # in a row; a reader finds its way again behind a damaged str
 # to learn what the header of a QuickTime file says anyway. With no decoder allowed it does not.
 QUICKTIME = {".mp4", ".m4v", ".mov"}
 UNPROBED = {"codec_whitelist": "none", "probesize": "32", "analyzeduration": "0"}
+LOCAL = {"protocol_whitelist": "file"}  # a playlist reaches no network
 
 
 class DecodeError(UserError):
@@ -46,8 +48,10 @@ class Media:
         self.fresh = True
 
     def _open(self, options: dict[str, str]) -> Any:
+        # From the root on: FFmpeg takes the beginning of a name with a colon for a protocol.
+        whole = os.path.abspath(self.path)
         try:
-            return av.open(str(self.path), metadata_errors="ignore", options=options)
+            return av.open(whole, metadata_errors="ignore", options=options | LOCAL)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise DecodeError(f"{self.path}: cannot be opened ({reason(error)})") from None
 

@@ -24,8 +24,8 @@ from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
 from triptych.descriptors.table import DescriptorTable
-from triptych.descriptors.videos import REVISION, Encode, Sample, Store, Video, videos_of
-from triptych.errors import UserError
+from triptych.descriptors.videos import REVISION, WIDTH, Encode, Sample, Store, Video, videos_of
+from triptych.errors import UsageError, UserError
 from triptych.manifest.problems import Problem, write_problems
 from triptych.manifest.schema import Manifest
 from triptych.progress import say, track
@@ -67,10 +67,14 @@ class Collection:
             _compare(fitted, people, boxes)
         batched = self.device is not None
         if batched and fast:
-            raise UserError(f"{model}: fitted to the fast mode, which no device has")
+            raise UserError(
+                f"{model}: fitted to the fast mode, which no device has; leave out --device"
+            )
         videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
+        if boxes:
+            _tell_boxes(videos, boxes)
         work = self.out / ".idt.part"
         with alone(work):
             store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
@@ -217,21 +221,43 @@ class SampleFiles(Mapping[str, Block]):
 
 def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
     """How the rows were made that a model was fitted to; those to be encoded are made alike."""
-    source = fitted.facts.get("source") or {}
-    if source.get("descriptor") != "idt" or source.get("revision") != REVISION:
+    source = _source(fitted)
+    made = source.get("descriptor") == "idt" and source.get("revision") == REVISION
+    if not made or len(fitted.projection.mean) != WIDTH:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
-    return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+    try:
+        return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+    except UsageError as error:
+        raise UserError(f"{path}: {error}; take another model") from None
+
+
+def _source(fitted: FisherModel) -> dict[str, Any]:
+    """What a model was fitted to, as ``_fit`` writes it; empty where it is of other rows."""
+    source = fitted.facts.get("source")
+    return source if isinstance(source, dict) else {}
 
 
 def _compare(fitted: FisherModel, people: Finding | None, boxes: Path | None) -> None:
     """Say where people were found otherwise for what the model was fitted to than they are now."""
-    then = (fitted.facts.get("source") or {}).get("people")
+    then = _source(fitted).get("people")
     now = people.facts if people else None
     if then != now and not boxes:
         said = [json.dumps(facts) if facts else "in no way" for facts in (then, now)]
         say(f"people were found {said[0]} for what the model was fitted to, and are {said[1]} here")
+
+
+def _tell_boxes(videos: Sequence[Video], folder: Path) -> None:
+    """Say how many videos have no boxes in ``folder``; UserError where none has any."""
+    without = [video.path for video in videos if video.boxes is None]
+    if len(without) == len(videos):
+        raise UserError(
+            f"{folder}: boxes for none of {len(videos)} videos; those of {without[0]} would be in "
+            f"{folder / without[0]}.csv"
+        )
+    if without:
+        say(f"{folder}: no boxes for {len(without)} of {len(videos)} videos, as {without[0]}")
 
 
 def _nothing(root: Path, problems: Problems) -> UserError:

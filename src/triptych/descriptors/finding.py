@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,7 +62,7 @@ def finding(detector: str, every: int | None = None, confidence: float | None = 
         raise UsageError(f"people by {detector!r}: must be hog, or the folder of a network")
     if confidence is None:
         confidence = CONFIDENCE_OF_HOG if hog else CONFIDENCE
-    if not (confidence >= 0 and (hog or confidence < 1)):
+    if not 0 <= confidence < (math.inf if hog else 1):
         raise UsageError(f"--confidence {confidence}: must be 0 or more, for a network below 1")
     weights = ""
     if not hog:

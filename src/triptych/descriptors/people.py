@@ -33,8 +33,12 @@ def read_boxes(path: Path) -> Boxes:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BoxesError(f"{path}: cannot be read as boxes of people ({error})") from None
-    return _table(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
+        why = getattr(error, "strerror", None) or "not a text"
+        raise BoxesError(f"{path}: cannot be read as boxes of people ({why})") from None
+    try:
+        return _table(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
+    except csv.Error as error:
+        raise BoxesError(f"{path}: cannot be read as a table of boxes ({error})") from None
 
 
 def write_boxes(path: Path, frames: Iterable[Sequence[Box]]) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def videos_of(
 
     ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs; ``people``
     says how to find them instead. At level "clip" each has the spans of its clips;
-    with ``batched`` a device is to make their rows.
+    with ``batched`` a device is to make their rows. Raises UserError where two clips of a video
+    start together: their vectors could not be told apart.
     """
     videos: dict[str, Video] = {}
     spans: dict[str, list[Span]] = {}
@@ -125,6 +127,14 @@ def videos_of(
         spans.setdefault(path, []).append((row["start"], row["end"]))
     if level == "video":
         return list(videos.values())
+    for path, clips in spans.items():
+        starts = [round(start * 1000) for start, _ in sorted(clips)]
+        twice = next((a for a, b in pairwise(starts) if a == b), None)
+        if twice is not None:
+            raise UserError(
+                f"{manifest.root}: two clips of {path} start at {twice / 1000:g} s, and "
+                "descriptors go by path and start; leave one out, or take level=video"
+            )
     return [replace(video, clips=tuple(sorted(spans[path]))) for path, video in videos.items()]
 
 

@@ -36,7 +36,6 @@ SCHEMA = pa.schema(
         ("fingerprint", pa.string()),  # of the file's bytes, see fingerprint()
     ]
 )
-REQUIRED = ("clip_id", "path", "start", "end", "has_video", "has_audio", "has_text")
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,33 @@ class Manifest:
             raise UserError(f"{path}: does not say which folder it is of; scan again, or name root")
         try:
             table = table.select(SCHEMA.names).cast(SCHEMA)
-            empty = [name for name in REQUIRED if table[name].null_count]
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise UserError(f"{path}: not a manifest ({error}); scan again") from None
-        if empty:
-            raise UserError(f"{path}: rows without {', '.join(empty)}; scan again")
+        if wrong := _wrong(table):
+            raise UserError(f"{path}: {wrong}; scan again")
         return cls(root or Path((recorded or b".").decode()), table)
+
+
+def _wrong(table: pa.Table) -> str:
+    """What a manifest that was not left by a scan may have wrong, or nothing."""
+    empty = [name for name in SCHEMA.names if table[name].null_count]
+    if empty:
+        return f"rows without {', '.join(empty)}"
+    start, end, fps = (table[name].to_numpy() for name in ("start", "end", "fps"))
+    paths = table["path"].to_pylist()
+    with np.errstate(invalid="ignore"):
+        spans = (start >= 0) & (start < end) & (end < np.inf)
+        rates = (fps >= 0) & (fps < np.inf)
+    if not spans.all():
+        row = int(spans.argmin())
+        return f"{paths[row]}: a clip from {start[row]:g} to {end[row]:g} s"
+    if not rates.all():
+        row = int(rates.argmin())
+        return f"{paths[row]}: {fps[row]:g} frames per second"
+    for path in paths:
+        if path.startswith("/") or ".." in path.split("/"):
+            return f"{path}: not below the folder of the collection"
+    return ""
 
 
 def clip_id(path: str, start: float, end: float) -> str:
