@@ -15,7 +15,7 @@ from triptych.atomic import write_json
 from triptych.errors import UsageError, UserError
 
 C = TypeVar("C", bound="Config")
-FEW = 16  # keys that an error names
+FEW = 24  # keys that an error names
 LONGEST = 80  # characters of a wrong value that an error repeats
 
 
@@ -99,7 +99,7 @@ def override(config: C, pairs: Sequence[str]) -> C:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise UsageError(f"{pair!r}: expected key=value; `triptych keys` lists the keys")
+            raise UsageError(f"{pair!r}: expected key=value; {_listed(known)}")
         if key not in known:
             raise UsageError(unknown(key, known))
         _place(values, key.split("."), text)
@@ -161,8 +161,12 @@ def unknown(key: str, known: Sequence[str]) -> str:
     # The last part alone is what people remember: size for clip.size.
     close = close or [name for name in known if name.rpartition(".")[2] == key][:1]
     hint = f"did you mean {close[0]}? " if close else ""
-    listed = f"keys are {', '.join(known)}" if len(known) <= FEW else "`triptych keys` lists them"
-    return f"{key!r} is not a key; {hint}{listed}"
+    return f"{key!r} is not a key; {hint}{_listed(known)}"
+
+
+def _listed(known: Sequence[str]) -> str:
+    # A recipe has too many to name; those of a descriptor are in no other list.
+    return f"keys are {', '.join(known)}" if len(known) <= FEW else "`triptych keys` lists them"
 
 
 def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
