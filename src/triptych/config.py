@@ -15,7 +15,7 @@ from triptych.atomic import write_json
 from triptych.errors import UsageError, UserError
 
 C = TypeVar("C", bound="Config")
-FEW = 20  # keys that an error names; those of recipes, which are more, `triptych keys` lists
+FEW = 24  # keys that an error names; those of recipes, which are more, `triptych keys` lists
 LONGEST = 80  # characters of a wrong value that an error repeats
 
 

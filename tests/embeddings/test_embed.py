@@ -82,8 +82,12 @@ def test_weights_from_before_the_first_step_are_not_called_by_the_method(
 ) -> None:
     model, manifest, table = made
     clip = manifest.select([3])
-    before = embed(clip, replace(model, heads={}, assignments={}), FileClips(clip))
+    facts = model.facts | {"state": model.facts["state"] | {"refreshed": -1}}
+    bare = replace(model, heads={}, assignments={})
+    before = embed(clip, replace(bare, facts=facts), FileClips(clip))
     assert (table.info["method"], before.info["method"]) == ("xdc", "initial")
+    # IR and LA have no heads, before and after.
+    assert embed(clip, bare, FileClips(clip)).info["method"] == "xdc"
 
 
 def test_a_collection_that_is_not_there_is_no_table(

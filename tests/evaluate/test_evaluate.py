@@ -129,6 +129,19 @@ def test_what_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
 
 
+def test_classes_with_too_few_examples_for_the_shots_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collection(tmp_path)
+    run(tmp_path, "1-shot", level="clip")
+    assert "fewer than" not in capsys.readouterr().err
+    run(tmp_path, "20-shot", level="video")
+    assert (
+        "classes with fewer than 20 examples in a training part give all they have: 'a', 'b'"
+        in (capsys.readouterr().err)
+    )
+
+
 def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path: Path) -> None:
     collection(tmp_path)
     with pytest.raises(UsageError, match="'mlp' is not known; choose one of knn, linear, 1-shot"):

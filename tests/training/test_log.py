@@ -68,7 +68,7 @@ def test_runs_of_one_clustering_are_one_figure_and_no_clusters_are_not_told() ->
     said = line(row, epochs=20).splitlines()[0]
     assert said == "clusters  video x 2 7/8, NMI to last 0.50, rank 12"
     last = {name: value for name, value in ROW.items() if name != "loss"}
-    assert line({**last, "clusterings": {}, "epoch": 20}, epochs=20) == "20 epochs are done"
+    assert line({**last, "clusterings": {}, "epoch": 20}, epochs=20) == "epochs done: 20"
 
 
 def test_clusters_are_told_once_where_they_are_new() -> None:

@@ -137,6 +137,7 @@ def test_runs_of_k_means_differ_by_their_seeds() -> None:
         ("ir", ["modalities=video,audio", "frozen=audio"], "frozen=audio: .*leave it out"),
         ("ir", ["prior.file=d.parquet"], "prior.file: method=ir .* take method=la"),
         ("sdc", ["prior.file=d.parquet"], "prior.file: method=sdc"),
+        ("la", ["prior.space=joint"], "prior.space=joint: .* name its descriptors with prior.file"),
     ],
 )
 def test_what_a_bank_cannot_honour_is_refused(method: str, pairs: list[str], said: str) -> None:

@@ -67,12 +67,25 @@ def test_rows_may_differ_and_empty_tables_say_none(capsys: pytest.CaptureFixture
         ["files:", "nothing", "to", "remark"],
         ["clips:", "3"],
         ["finished:", "yes"],
-        ["out:"],
         ["vectors:", "a", "2"],
     ]
     lines = shown(capsys, "x", {"t": [{"a": 1}, {"b": ["y", "z"]}]})
     assert lines[0] == ["a", "b"]
     assert lines[2] == ["y,", "z"]
+
+
+def test_what_two_clusterings_have_together_names_both(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"value": 0.5, "low": 0.25, "high": 0.75}
+    rows = [(1, "action"), (2, "action"), (0, "action"), (0, "each other")]
+    agreement = [{"source": source, "with": what, **found} for source, what in rows]
+    lines = shown(capsys, "wall", {"agreement": agreement})
+    sources = [line[:-3] for line in lines[-4:]]
+    assert sources == [
+        ["1", "action"],
+        ["2", "action"],
+        ["1", "less", "2", "action"],
+        ["1", "and", "2", "each", "other"],
+    ]
 
 
 def test_a_comparison_shows_seeds_differences_and_what_failed(

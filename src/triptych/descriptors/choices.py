@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from triptych.errors import UsageError
@@ -9,6 +10,7 @@ from triptych.errors import UsageError
 Keypoints = Literal["sift", "sift-full", "none"]
 Format = Literal["parquet", "idt"]
 Level = Literal["video", "clip"]
+TEXT = (".csv", ".gz", ".txt")  # how names of text end, which would hide a Parquet table
 
 
 def keypoints(word: str) -> Keypoints:
@@ -16,9 +18,15 @@ def keypoints(word: str) -> Keypoints:
     return cast("Keypoints", _one_of(word, "keypoints", Keypoints))
 
 
-def format(word: str) -> Format:
-    """The format of a file of rows; UsageError where ``word`` is none."""
-    return cast("Format", _one_of(word, "format", Format))
+def format(word: str, out: Path) -> Format:
+    """The format of the file of rows ``out``; UsageError where ``word`` is none, or not its."""
+    found = cast("Format", _one_of(word, "format", Format))
+    if found == "parquet" and out.suffix.lower() in TEXT:
+        raise UsageError(
+            f"{out}: a Parquet table under a name of text; call it {out.with_suffix('.parquet')}, "
+            "or say --format idt"
+        )
+    return found
 
 
 def _one_of(word: str, what: str, choices: Any) -> str:

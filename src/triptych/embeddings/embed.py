@@ -46,7 +46,7 @@ def embed(
         columns,
         model.sha256,
         # Weights from before the first step are no method's yet, and results must not say so.
-        method=model.facts["method"] if model.heads else "initial",
+        method=model.facts["method"] if model.facts["state"]["refreshed"] >= 0 else "initial",
         modalities=list(encoders),
     )
 

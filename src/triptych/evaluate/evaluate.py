@@ -19,6 +19,7 @@ from triptych.evaluate.linear_probe import LinearProbe
 from triptych.evaluate.results import Row, add_result, read_results
 from triptych.progress import say
 
+NAMED = 3  # classes that a remark names
 SHOTS = (1, 5, 10, 20)
 PROBES: dict[str, Evaluator] = {
     "knn": NearestNeighbours(),
@@ -139,6 +140,12 @@ def remarks(outcome: Outcome) -> list[str]:
         lines.append(
             f"labels: {unseen} test examples are of classes that their training part does not "
             "have; they count as wrong"
+        )
+    if fewer := protocol.get("classes_with_fewer_examples"):
+        lines.append(
+            f"evaluate: classes with fewer than {protocol['shots']} examples in a training part "
+            f"give all they have: {', '.join(map(repr, fewer[:NAMED]))}"
+            + (f" and {len(fewer) - NAMED} more" if len(fewer) > NAMED else "")
         )
     for key, lack in (("n_without_vector", "vector"), ("n_without_cluster", "cluster")):
         if protocol.get(key):

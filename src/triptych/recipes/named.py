@@ -215,9 +215,10 @@ def announced(recipe: Recipe, clips: int, name: str | None, *, fresh: bool) -> I
     encoders = [f"{m} by {getattr(recipe.encoders, m)}" for m in recipe.modalities]
     clustered = declare(recipe.method, recipe.modalities).clusters
     k = f"k={recipe.clustering.k}, " if clustered else ""
+    length = f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"
     yield (
         f"{recipe.method} on {', '.join(encoders)}; {clips} clips, {k}"
-        f"{recipe.epochs} epochs, {'GPU' if torch.cuda.is_available() else 'CPU'}"
+        f"{length}, {'GPU' if torch.cuda.is_available() else 'CPU'}"
     )
     if fresh:
         yield from lacking(recipe, name)

@@ -69,7 +69,7 @@ def line(row: Mapping[str, Any], epochs: int) -> str:
     The row of the last clustering, which no epoch follows, has no loss.
     """
     if "loss" not in row:
-        return _clusters(row) if row["clusterings"] else f"{row['epoch']} epochs are done"
+        return _clusters(row) if row["clusterings"] else f"epochs done: {row['epoch']}"
     loss = f"epoch {row['epoch'] + 1}/{epochs}  loss {sum(row['loss'].values()):.3f}"
     pace = f"{row['clips_per_second']:.0f} clips/s, {row['data_wait']:.0%} waiting for data"
     clusters = f"{_clusters(row)}\n" if row["new_clusters"] and row["clusterings"] else ""

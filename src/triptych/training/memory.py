@@ -37,6 +37,11 @@ def refuse(method: Method, recipe: Recipe) -> None:
             f"prior.file: method={method.name} has no neighbours for a prior to choose; take "
             "method=la, or leave it out"
         )
+    if recipe.prior.file is None and recipe.prior.space == "joint":
+        raise UsageError(
+            "prior.space=joint: there is no prior to join; name its descriptors with prior.file, "
+            "or leave it out"
+        )
     if not method.bank:
         return
     asked = {

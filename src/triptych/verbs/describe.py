@@ -9,11 +9,10 @@ import typer
 
 from triptych.verbs.learn import Root, Workers
 
-Every = Annotated[
-    int | None, typer.Option(help="look for people in every so-many-th frame; default 5")
-]
+Every = Annotated[int | None, typer.Option(help="look for people in every N-th frame; default 5")]
 Confidence = Annotated[
-    float | None, typer.Option(help="from which on somebody is there; 0.3 for hog, 0.5 else")
+    float | None,
+    typer.Option(help="least score of a person; default 0.3 for hog, 0.5 for a network"),
 ]
 Detector = Annotated[
     str | None,
@@ -63,7 +62,7 @@ def trajectories(
     every: Every = None,
     confidence: Confidence = None,
     keypoints: Annotated[
-        str, typer.Option(help="that say how the camera moves: sift, sift-full or none")
+        str, typer.Option(help="what tells the camera's motion: sift, sift-full or none")
     ] = "sift",
     fast: Annotated[
         bool, typer.Option("--fast", help="flow from half size up: sooner, other trajectories")
@@ -75,7 +74,7 @@ def trajectories(
     from triptych.descriptors import choices
     from triptych.descriptors.needed import require
 
-    kind, how = choices.format(format), choices.keypoints(keypoints)
+    kind, how = choices.format(format, out), choices.keypoints(keypoints)
     require()
     from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.extract import extract

@@ -43,6 +43,7 @@ IN_WORDS = {
 NOTHING = {
     ("doctor", "files"): "all decode, nothing to remark",
     ("scan", "files"): "nothing to remark",
+    ("describe", "files"): "all are described",
 }
 
 
@@ -58,7 +59,7 @@ def render(name: str, result: dict[str, Any]) -> None:
             least = Console(width=WIDEST).measure(rows).minimum
             Console(width=max(console.width, least)).print(rows)
     for key, value in result.items():
-        if key in IN_WORDS.get(name, ()):
+        if key in IN_WORDS.get(name, ()) or value is None:
             continue
         if isinstance(value, list):
             if not value:
@@ -104,6 +105,14 @@ def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any
     if name == "wall" and key == "clusters":
         columns = ["source", "cluster", "size", "films", "why", "says"]
         return [{column: row[column] for column in columns} for row in rows]
+    if name == "wall" and key == "agreement":
+        from triptych.explore.sharing.told import EACH_OTHER
+
+        both = {True: "1 and 2", False: "1 less 2"}
+        return [
+            _measured({**row, "source": row["source"] or both[row["with"] == EACH_OTHER]})
+            for row in rows
+        ]
     if name == "filters":
         return [{key: part for key, part in row.items() if key != "energy"} for row in rows]
     if name == "recipes" and key == "steps":  # the commands are below, whole, to be copied

@@ -113,7 +113,12 @@ def common(low: float) -> Common:
             "share motion (0.70 [0.60 0.90], chance .50), not scene (0.",
         ),
         (alike(0.6), alike(0.6), None, "share motion (0.70 [0.60 0.90], chance .50) and scene (0."),
-        (alike(0.4), alike(0.4), None, "share no motion (0.70 [0.40 0.90], chance .50) or scene"),
+        (
+            alike(0.4),
+            alike(0.4),
+            None,
+            "share neither motion (0.70 [0.40 0.90], chance .50) nor scene",
+        ),
         (
             alike(0.4),
             None,
@@ -126,7 +131,18 @@ def common(low: float) -> Common:
             common(0.2),
             "share motion (0.70 [0.60 0.90], chance .50), and for scene",
         ),
-        (None, alike(0.4), common(0.2), "share no motion (chop 0.50 [0.20 0.80], 2.0 × chance) or"),
+        (
+            None,
+            alike(0.4),
+            common(0.2),
+            "share neither motion (chop 0.50 [0.20 0.80], 2.0 × chance) nor",
+        ),
+        (
+            None,
+            alike(0.4),
+            None,
+            "share no scene (0.70 [0.40 0.90], chance .50) beyond chance, and",
+        ),
         (None, None, None, "are of too few films"),
     ],
 )

@@ -249,8 +249,12 @@ def sentence(shared: Shared, roles: Mapping[str, str]) -> str:
     if found[True]:
         parts.append("share " + " and ".join(found[True]))
     if found[False]:
-        nots = " or ".join(found[False])
-        parts.append(f"not {nots}" if parts else f"share no {nots} beyond chance")
+        if parts:
+            parts.append(f"not {found[False][0]}")
+        elif len(found[False]) > 1:
+            parts.append(f"share neither {' nor '.join(found[False])} beyond chance")
+        else:
+            parts.append(f"share no {found[False][0]} beyond chance")
     if unknown:
         what = " and ".join(unknown)
         parts.append(f"and for {what} there are too few films, or no pictures")
