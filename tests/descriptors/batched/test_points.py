@@ -8,9 +8,10 @@ import torch
 
 from tests.descriptors.batched.frames import CPU, batch, real
 from tests.descriptors.scenes import texture
-from triptych.descriptors.batched.points import Points, textured
+from triptych.descriptors.batched.points import Points, _rows, textured
+from triptych.descriptors.histograms import WIDTH
 from triptych.descriptors.pyramid import Floats, Grey, Pyramid, flows
-from triptych.descriptors.tracks import LENGTH, QUALITY, Tracks
+from triptych.descriptors.tracks import COLUMNS, LENGTH, QUALITY, THIRDS, Tracks, _finish
 
 
 @pytest.mark.parametrize("size", [(128, 170), (33, 61), (50, 35)])
@@ -134,3 +135,28 @@ def test_which_paths_are_worth_keeping(
     steps: list[tuple[float, float]], free: list[tuple[float, float]] | None, kept: bool
 ) -> None:
     assert (walked(steps, free) > 0) == kept
+
+
+def test_paths_of_all_kinds_are_kept_or_not_as_by_the_compiled_rules() -> None:
+    """Slow ones, straight ones, wild ones, and with a jump that is most of the way or not."""
+    random = np.random.default_rng(0)
+    count = 3000
+    steps = random.normal(size=(count, LENGTH, 2)) * random.lognormal(-1, 1.2, (count, 1, 1))
+    steps += random.normal(size=(count, 1, 2)) * 2
+    steps[::3] *= 0.3
+    steps[np.arange(0, count, 2), random.integers(0, LENGTH, count // 2), 0] += random.uniform(
+        10, 40, count // 2
+    )
+    begin = np.zeros((count, 1, 2))
+    path = np.concatenate([begin, steps.cumsum(axis=1)], axis=1).astype(np.float32)
+    free = (steps * random.uniform(0, 1, (count, 1, 1))).astype(np.float32)
+    sums = random.random((count, THIRDS, WIDTH)).astype(np.float32)
+    scale = np.float32(np.sqrt(2))
+    wanted = np.zeros((count, COLUMNS), np.float32)
+    kept = _finish(path, free, sums, np.arange(count), scale, wanted)
+    given = (torch.from_numpy(part) for part in (path, free))
+    ordered = torch.from_numpy(sums)
+    rows, keep = _rows(*given, ordered, torch.full((count,), float(scale)))
+    assert int(keep.sum()) == kept
+    assert 0.1 < kept / count < 0.9
+    np.testing.assert_allclose(rows[keep][:, :40].numpy(), wanted[:kept, :40], atol=1e-3)
