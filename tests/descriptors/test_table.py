@@ -159,3 +159,5 @@ def test_another_column_of_vectors_is_read_where_it_is_not_null(tmp_path: Path) 
     assert found.paths == ("a", "c")
     assert found.vectors.tolist() == [[1, 2], [3, 4]]
     assert refused(tmp_path / "e.parquet").startswith("not a descriptor file, it lacks vector")
+    with pytest.raises(UserError, match="its path is of string, not fixed-size lists"):
+        DescriptorTable.read(tmp_path / "e.parquet", "path")

@@ -112,7 +112,8 @@ class DescriptorTable:
             raise UserError(f"{path}: no descriptors here; {REMEDY}")
         try:
             known = pq.read_schema(path).names
-            wanted = [name for name in ("path", "start", "trajectories", column) if name in known]
+            columns = dict.fromkeys(("path", "start", "trajectories", column))
+            wanted = [name for name in columns if name in known]
             table = pq.read_table(path, columns=wanted)
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
