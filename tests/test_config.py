@@ -93,6 +93,17 @@ def test_every_key_is_described_with_what_it_may_be() -> None:
     assert [row["key"] for row in described(Run)] == keys(Run)
 
 
+def test_a_value_that_may_be_of_several_types_is_refused_once() -> None:
+    class Scaled(Config):
+        scale: Literal["all", "own"] | Annotated[float, Field(gt=0)] = "all"
+
+    with pytest.raises(UsageError) as found:
+        override(Scaled(), ["scale=-1"])
+    assert str(found.value) == (
+        "command line: scale='-1': should be 'all' or 'own' or should be greater than 0"
+    )
+
+
 def test_of_many_keys_an_error_names_the_verb_that_lists_them() -> None:
     line = unknown("learning", [f"key{i}" for i in range(40)])
     assert line == "'learning' is not a key; `triptych keys` lists them"

@@ -113,8 +113,7 @@ def validated(
     try:
         return kind.model_validate(values)
     except ValidationError as found:
-        lines = [_mistake(item, kind) for item in found.errors()]
-        raise error(f"{where}: {'; '.join(lines)}") from None
+        raise error(f"{where}: {'; '.join(_mistakes(found, kind))}") from None
 
 
 def save(config: BaseModel, path: Path) -> None:
@@ -168,14 +167,27 @@ def _listed(known: Sequence[str]) -> str:
     return f"keys are {', '.join(known)}" if len(known) <= FEW else "`triptych keys` lists them"
 
 
-def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> str:
-    key = ".".join(map(str, item["loc"]))
+def _mistakes(found: ValidationError, kind: type[BaseModel]) -> list[str]:
+    """A line for each wrong value; one that may be of several types is wrong in all of them."""
+    said: dict[str, list[str]] = {}
+    for item in found.errors():
+        value, what = _mistake(item, kind)
+        said.setdefault(value, []).append(what)
+    alone = said.pop("", [])
+    return alone + [f"{value}: {' or '.join(whats)}" for value, whats in said.items()]
+
+
+def _mistake(item: Mapping[str, Any], kind: type[BaseModel]) -> tuple[str, str]:
+    """The wrong value with its key, and what is wrong; the first is empty if the second says it."""
+    if item["type"] == "extra_forbidden":
+        return "", unknown(".".join(map(str, item["loc"])), keys(kind))
+    # Behind the key of a value that may be of several types pydantic says which of them it tried.
+    parts = [part for part in item["loc"] if isinstance(part, int) or part.isidentifier()]
+    key = ".".join(map(str, parts))
     what: str = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     if not key and item["type"] == "value_error":
-        return what  # of several fields together; which, it says itself
-    if item["type"] == "extra_forbidden":
-        return unknown(key, keys(kind))
+        return "", what  # of several fields together; which, it says itself
     found = repr(item["input"])
     if len(found) > LONGEST:
         found = found[:LONGEST] + "…"
-    return f"{key}={found}: {what}" if key else f"{found}: {what}"
+    return f"{key}={found}" if key else found, what

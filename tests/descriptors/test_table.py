@@ -1,3 +1,4 @@
+import math
 import unicodedata
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     for changed, said in (
         (whole.drop_columns(["vector"]), "not a descriptor file, it lacks vector"),
         (whole.drop_columns(["path"]), "not a descriptor file, it lacks path"),
-        (whole.set_column(2, "vector", lists), "its vector is of list"),
+        (whole.set_column(2, "vector", lists), "double>, not fixed-size lists of float32; make"),
+        (whole.append_column("start", pa.array([0.0, None, math.nan])), "a start that is not fin"),
+        (whole.append_column("start", pa.array([0.0, 1.0, math.inf])), "a start that is not fin"),
         (whole.set_column(0, "path", lists), "its path is of list"),
         (whole.set_column(0, "path", empty), "it has rows without path"),
         (whole.set_column(0, "path", twice), "a is there twice"),
@@ -156,3 +159,5 @@ def test_another_column_of_vectors_is_read_where_it_is_not_null(tmp_path: Path) 
     assert found.paths == ("a", "c")
     assert found.vectors.tolist() == [[1, 2], [3, 4]]
     assert refused(tmp_path / "e.parquet").startswith("not a descriptor file, it lacks vector")
+    with pytest.raises(UserError, match="its path is of string, not fixed-size lists"):
+        DescriptorTable.read(tmp_path / "e.parquet", "path")

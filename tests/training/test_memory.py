@@ -146,6 +146,17 @@ def test_what_a_bank_cannot_honour_is_refused(method: str, pairs: list[str], sai
         memory.refuse(declare(method, recipe.modalities), recipe)
 
 
+def test_a_prior_of_too_few_different_vectors_is_refused(small: Small, tmp_path: Path) -> None:
+    """Not first by what clusters it, which would speak of an encoder that has collapsed."""
+    paths = tuple(dict.fromkeys(small.manifest.column("path").tolist()))
+    same = np.zeros((len(paths), 3), np.float32)
+    same[0] = 1
+    DescriptorTable(paths, same, None, {}).write(tmp_path / "same.parquet")
+    recipe = config.override(LA, [f"prior.file={tmp_path / 'same.parquet'}"])
+    with pytest.raises(UserError, match=r"prior\.file=.*: only 2 of .* differ, too few for .*\.k="):
+        memory.read_prior(recipe, small.manifest)
+
+
 def test_a_prior_of_other_clips_is_refused_and_of_some_is_counted(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -571,3 +571,14 @@ def test_a_run_on_whole_files_sees_segments_of_them(
         heard = torch.stack([audio.forward(part) for part in sounds.unbind(1)]).mean(0)
     for name, want in (("vector_video", seen), ("vector_audio", heard)):
         np.testing.assert_allclose(table.vectors(name)[0], want, rtol=1e-3, atol=1e-5)
+
+
+def test_a_batch_of_more_clips_than_there_are_is_said(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = small.manifest.select([0, 1, 2, 3])
+    recipe = RECIPE.model_copy(update={"epochs": 1, "batch": 5, "clustering": TWO})
+    pretrain(few, recipe, tmp_path / "five", FileClips(few))
+    assert "batch=5: more than the 4 clips" in capsys.readouterr().err
+    pretrain(few, recipe.model_copy(update={"batch": 4}), tmp_path / "four", FileClips(few))
+    assert "batch=" not in capsys.readouterr().err

@@ -112,7 +112,8 @@ class DescriptorTable:
             raise UserError(f"{path}: no descriptors here; {REMEDY}")
         try:
             known = pq.read_schema(path).names
-            wanted = [name for name in ("path", "start", "trajectories", column) if name in known]
+            columns = dict.fromkeys(("path", "start", "trajectories", column))
+            wanted = [name for name in columns if name in known]
             table = pq.read_table(path, columns=wanted)
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
@@ -142,16 +143,23 @@ def _key(path: str, start: float | None) -> Key:
 
 def _wrong(table: pa.Table, column: str) -> str:
     """What keeps a table from being one of descriptors, or nothing."""
-    optional = {"start": pa.types.is_float64, "trajectories": pa.types.is_int64}
-    for name, is_right in {"path": _is_text, **optional, column: _is_vector}.items():
+    optional = {
+        "start": (pa.types.is_float64, "float64"),
+        "trajectories": (pa.types.is_int64, "int64"),
+    }
+    wanted = {"path": (_is_text, "string"), column: (_is_vector, "fixed-size lists of float32")}
+    for name, (is_right, what) in (optional | wanted).items():
         if name not in table.column_names:
             if name not in optional:
                 return f"it lacks {name}"
             continue
         if not is_right(table.schema.field(name).type):
-            return f"its {name} is of {table.schema.field(name).type}"
+            return f"its {name} is of {table.schema.field(name).type}, not {what}"
         if table[name].null_count and name != "start":
             return f"it has rows without {name}"
+    starts = table["start"].drop_null().to_numpy() if "start" in table.column_names else ()
+    if not np.isfinite(starts).all():
+        return "it has a start that is not finite"
     return ""
 
 

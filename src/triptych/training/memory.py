@@ -120,7 +120,7 @@ def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -
 def read_prior(recipe: Recipe, manifest: Manifest) -> Features | None:
     """The descriptors that the recipe names, by the manifest's rows; None where it names none.
 
-    Raises UserError where too few clips have one for the clusters.
+    Raises UserError where too few clips have one, or too few of them differ, for the clusters.
     """
     path, column = recipe.prior.file, recipe.prior.column
     if path is None:
@@ -134,12 +134,28 @@ def read_prior(recipe: Recipe, manifest: Manifest) -> Features | None:
             f"prior.file={path}: has descriptors of {count} of the {clips} clips, too few for "
             f"clustering.k={k}; its paths must be those of the manifest, below its root"
         )
+    different = _different(values[known], k)
+    if different < k:
+        raise UserError(
+            f"prior.file={path}: only {different} of its descriptors of {count} clips differ, too "
+            f"few for clustering.k={k}; take a smaller k, or other descriptors"
+        )
     if count < clips:
         say(
             f"prior: {clips - count} of {clips} clips have no descriptor in {path}; they are in no "
             "cluster, and close to themselves alone"
         )
     return Features(values, known)
+
+
+def _different(rows: npt.NDArray[np.float32], enough: int) -> int:
+    """How many of the rows differ, counted no further than ``enough``."""
+    seen: set[bytes] = set()
+    for row in rows:
+        seen.add(row.tobytes())
+        if len(seen) == enough:
+            break
+    return len(seen)
 
 
 def check_prior(recipe: Recipe) -> None:

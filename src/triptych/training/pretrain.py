@@ -22,7 +22,7 @@ from triptych.encoders.encoder import Encoder, Input
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.methods.method import Method, declare
-from triptych.progress import track
+from triptych.progress import say, track
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
@@ -81,6 +81,11 @@ def pretrain(
     method = method or declare(recipe.method, recipe.modalities)
     memory.refuse(method, recipe)
     _check(manifest, method, None if given else recipe.clustering.k)
+    if recipe.batch > len(manifest):
+        say(
+            f"batch={recipe.batch}: more than the {len(manifest)} clips, so that a step has some "
+            "of them several times; a smaller batch takes less memory"
+        )
     with alone(out):
         loop = _begin(manifest, recipe, out, source, method, resume, init, workers)
         loop.deadline, loop.given, loop.save_every = deadline, given, save_every
