@@ -87,7 +87,9 @@ def test_weights_from_before_the_first_step_are_not_called_by_the_method(
     before = embed(clip, replace(bare, facts=facts), FileClips(clip))
     assert (table.info["method"], before.info["method"]) == ("xdc", "initial")
     # IR and LA have no heads, before and after.
-    assert embed(clip, bare, FileClips(clip)).info["method"] == "xdc"
+    facts = model.facts | {"state": model.facts["state"] | {"refreshed": 2}}
+    after = replace(bare, facts=facts)
+    assert embed(clip, after, FileClips(clip)).info["method"] == "xdc"
 
 
 def test_a_collection_that_is_not_there_is_no_table(
