@@ -126,7 +126,7 @@ class Torch:
         inertia = torch.zeros((), dtype=torch.float64, device=self.x.device)
         squares = centroids.square().sum(1)
         for rows in self._blocks(k):
-            apart, labels = _closest(rows, centroids, squares)
+            apart, labels = closest(rows, centroids, squares)
             sums.index_add_(0, labels, rows.double())
             counts += torch.bincount(labels, minlength=k)
             inertia += (apart + rows.square().sum(1)).clamp(min=0).sum(dtype=torch.float64)
@@ -136,7 +136,7 @@ class Torch:
         """The closest centroid [N] of every row."""
         there = self._here(centroids)
         squares = there.square().sum(1)
-        parts = [_closest(rows, there, squares)[1].cpu() for rows in self._blocks(len(there))]
+        parts = [closest(rows, there, squares)[1].cpu() for rows in self._blocks(len(there))]
         return torch.cat(parts).numpy()
 
     def distances(self, centroids: Floats, labels: Labels) -> Floats:
@@ -163,8 +163,12 @@ class Torch:
             yield self.x[start : start + step]
 
 
-def _closest(rows: Tensor, centroids: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
-    # |x|^2 is the same for every centroid and is left out here.
+def closest(rows: Tensor, centroids: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+    """The closest of ``centroids`` [k, D] to each of ``rows`` [N, D]: how near, and which, [N].
+
+    With ``squares`` [k], the centroids' squared lengths, how near is the squared distance less
+    |x|^2, which is the same for every centroid; with zeros it is the largest product, times -2.
+    """
     best = torch.addmm(squares, rows, centroids.T, alpha=-2).min(1)
     return best.values, best.indices
 
