@@ -19,6 +19,11 @@ Metric = Literal["euclidean", "cosine"]
 # cannot tell which of two centroids is nearer.
 ROUNDING = 1e-6
 
+DIVERGED = (
+    "online k-means: the features to cluster hold NaN or infinity, so training has diverged or an "
+    "input is broken; lower the learning rate, or start from an earlier checkpoint"
+)
+
 
 class Update(NamedTuple):
     """Where one update ended."""
@@ -65,13 +70,10 @@ def update(
     """
     if len(rows) < clusters or min(clusters, iterations) < 1:
         raise ValueError(f"{len(rows)} rows, {clusters} clusters, {iterations} iterations")
-    if centroids is None:
-        drawn = torch.randperm(len(rows), generator=generator)[:clusters]
-        centroids = rows[drawn.to(rows.device)]
-    elif centroids.shape != (clusters, rows.shape[1]):
-        shape = tuple(centroids.shape)
+    current = _start(rows, clusters, generator) if centroids is None else centroids.float()
+    if current.shape != (clusters, rows.shape[1]):
+        shape = tuple(current.shape)
         raise ValueError(f"centroids {shape} for {clusters} clusters of width {rows.shape[1]}")
-    current = centroids.float()
     labels = assign(rows, current, metric)
     taken = reseeded = 0
     for _ in range(iterations):
@@ -84,11 +86,7 @@ def update(
             reseeded += _reseed(rows, moved, labels, empty, metric)
         shift = float((moved - current).square().sum(dtype=torch.float64))
         if not math.isfinite(shift):
-            raise UserError(
-                "online k-means: the features to cluster hold NaN or infinity, so training has "
-                "diverged or an input is broken; lower the learning rate, or start from an earlier "
-                "checkpoint"
-            )
+            raise UserError(DIVERGED)
         current = moved
         labels = assign(rows, current, metric)
         if shift <= tolerance:
@@ -111,6 +109,11 @@ def assign(rows: Tensor, centroids: Tensor, metric: Metric = "euclidean") -> Ten
         offsets = points.square().sum(1)
     blocks = [closest(rows[span].float(), points, offsets)[1] for span in _spans(rows, len(points))]
     return torch.cat(blocks)
+
+
+def _start(rows: Tensor, clusters: int, generator: torch.Generator | None) -> Tensor:
+    drawn = torch.randperm(len(rows), generator=generator)[:clusters]
+    return rows[drawn.to(rows.device)].float()
 
 
 def _totals(rows: Tensor, labels: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
