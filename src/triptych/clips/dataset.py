@@ -139,6 +139,11 @@ class ClipLoader:
         """Which clips have the modality, (clips,), as far as is known before they are read."""
         return self._has["text"] if modality == "text" else self.source.has(modality)
 
+    def words(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """The captions of some clips as the encoder of text takes them, (clips, ...)."""
+        assert self._texts is not None
+        return torch.from_numpy(self._texts.batch(rows))
+
     def batches(self, rows: Iterable[Rows], view: View, first: int = 0) -> Iterator[ClipBatch]:
         """The clips of each sequence of ``rows``, in that order.
 

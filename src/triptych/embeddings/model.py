@@ -6,19 +6,21 @@ features fall near one of them. Both are distributions over the same clusters, a
 of their square roots is the Bhattacharyya coefficient: 1 where they agree, 0 where they exclude
 each other. ``shared_*`` holds these square roots, over all clusterings of the run, at unit length.
 Where a method draws projections of modalities together (XCC), these meet in the projections'
-space, and ``shared_*`` holds them at unit length.
+space, and ``shared_*`` holds them at unit length. Where it has a joint space (MCN), ``shared_*``
+are the vectors there, at unit length if the method compares them so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from triptych.clustering.whiten import unit
@@ -29,6 +31,7 @@ from triptych.errors import UserError
 from triptych.progress import say
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
+from triptych.state.joint import heads_of
 from triptych.state.training_state import head_shapes, load_assignments
 
 Vector = npt.NDArray[np.float32]
@@ -48,6 +51,7 @@ class Model:
     projections: dict[str, Layer]  # by modality
     assignments: dict[str, Assignment]
     facts: dict[str, Any]
+    gates: nn.ModuleDict = field(default_factory=nn.ModuleDict)  # heads to a joint space
 
     @classmethod
     def load(cls, path: Path) -> Model:
@@ -70,7 +74,11 @@ class Model:
             encoders[name] = encoder
         heads, projections = (_layers(tensors, part) for part in ("heads", "projections"))
         found = load_assignments(tensors, facts["state"])
-        return cls(encoders, heads, projections, found, facts)
+        gates = nn.ModuleDict()
+        if facts.get("joint"):  # older checkpoints say nothing of it
+            gates = heads_of(facts["joint"]).eval()
+            gates.load_state_dict(checkpoint.part(tensors, "joint"))
+        return cls(encoders, heads, projections, found, facts, gates)
 
     @property
     def sha256(self) -> str:
@@ -80,6 +88,8 @@ class Model:
     @property
     def meets(self) -> bool:
         """Whether the modalities share a space: projections, or clusters that two of them know."""
+        if self.gates:
+            return bool(self.facts["state"]["refreshed"] >= 0)  # not before the first step
         if not self.heads:
             return False
         if self.facts["contrasts"]:
@@ -94,10 +104,15 @@ class Model:
         return any(len(modalities) > 1 for modalities in known.values())
 
     def shared(self, modality: str, features: Vector) -> Vector:
-        """Features (clips, dim) to the space where modalities meet, at unit length.
+        """Features (clips, dim) to the space where modalities meet.
 
-        (clips, width) of the projections, or (clips, sum of all k) of the clusters.
+        (clips, width) of the joint space, or of the projections, or (clips, sum of all k) of the
+        clusters; at unit length, but where a method with a joint space compares vectors of any.
         """
+        if self.gates:
+            with torch.no_grad():
+                found = np.asarray(self.gates[modality](torch.from_numpy(features)).float())
+            return unit(found) if self.facts["joint"]["unit"] else found
         if self.facts["contrasts"]:
             return unit(_through(self.projections[modality], features))
         blocks = [self._memberships(name, modality, features) for name in self.facts["clusters"]]

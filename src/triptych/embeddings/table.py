@@ -44,8 +44,10 @@ class EmbeddingTable:
     ``table`` has the columns of ``SCHEMA`` and, as fixed-size lists of float32 that are null where
     the clip lacks the modality: ``vector_video``, ``vector_audio``, ``vector_text`` (features of
     the encoders), ``vector_joint`` (all that the clip has), and where the method lets modalities
-    meet ``shared_video``, ``shared_audio``, ``shared_text``, unit vectors of one common space in
-    which a dot product compares clips across modalities.
+    meet ``shared_video``, ``shared_audio``, ``shared_text``, vectors of one common space in
+    which a dot product compares clips across modalities. They are unit vectors but where the method
+    learned from products of vectors of any length (a joint space with ``joint.unit=false``), whose
+    scores are these products; ``vector_joint`` is of unit length always.
     """
 
     root: Path

@@ -84,10 +84,8 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
 def _clustered(manifest: Manifest, recipe: Recipe) -> int:
     """How many clips the smallest clustering of the method has: those with all that it is of."""
     clusters = declare(recipe.method, recipe.modalities).clusters
-    counts = [
-        int(np.logical_and.reduce([manifest.has(name) for name in item.of]).sum())
-        for item in clusters
-    ]
+    has = {str(name): manifest.has(name) for name in recipe.modalities}
+    counts = [int(item.holds(has).sum()) for item in clusters]
     return min(counts, default=len(manifest))
 
 

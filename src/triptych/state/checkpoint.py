@@ -41,10 +41,13 @@ def of_run(run: Path) -> Path:
 
 
 def weights_hash(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of the encoders' weights, in the order of their names."""
+    """SHA-256 of the encoders' weights, and of the heads to a joint space, by their names.
+
+    On stored features encoders have no weights, and the heads are what tells runs apart.
+    """
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        if name.startswith("encoders."):
+        if name.startswith(("encoders.", "joint.")):
             digest.update(name.encode())
             digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from triptych.state.assignments import Assignment
 from triptych.state.checkpoint import part, prefixed
 from triptych.state.feature_bank import FeatureBank
 from triptych.state.memory_bank import MemoryBank
+from triptych.state.queue import Queue
 
 COUNTERS = ("epoch", "step", "refreshed", "best", "totals", "noted", "health", "held_back")
 
@@ -28,8 +29,12 @@ class TrainingState:
 
     encoders: nn.ModuleDict
     heads: nn.ModuleDict
-    optimizers: dict[str, Optimizer]  # "encoders" with the projections, "heads"
+    optimizers: dict[str, Optimizer]  # "encoders" with all that stays but the heads, "heads"
     projections: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    joint: nn.ModuleDict = field(default_factory=nn.ModuleDict)  # gated heads, by modality
+    decoders: nn.ModuleDict = field(default_factory=nn.ModuleDict)  # by modality
+    queue: Queue | None = None
+    centroids: dict[str, Tensor] = field(default_factory=dict)  # of clusterings over the queue
     banks: dict[str, FeatureBank] = field(default_factory=dict)
     memory: dict[str, MemoryBank] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
@@ -46,7 +51,10 @@ class TrainingState:
         """What it takes to use the model, or to begin from it: weights, clusters, memory banks."""
         tensors = prefixed("encoders", self.encoders.state_dict())
         tensors |= prefixed("projections", self.projections.state_dict())
+        tensors |= prefixed("joint", self.joint.state_dict())
+        tensors |= prefixed("decoders", self.decoders.state_dict())
         tensors |= prefixed("heads", self.heads.state_dict())
+        tensors |= prefixed("centroids", self.centroids)
         for name, assignment in self.assignments.items():
             tensors |= prefixed(f"assignments.{name}", assignment.tensors())
         for name, memory in self.memory.items():
@@ -54,8 +62,10 @@ class TrainingState:
         return tensors
 
     def tensors(self) -> dict[str, Tensor]:
-        """What it takes to go on: the model, the banks and the optimisers."""
+        """What it takes to go on: the model, the banks, the queue and the optimisers."""
         tensors = self.model_tensors()
+        if self.queue is not None:
+            tensors |= prefixed("queue", self.queue.tensors())
         for name, bank in self.banks.items():
             tensors |= prefixed(f"banks.{name}", bank.tensors())
         for name, optimizer in self.optimizers.items():
@@ -76,9 +86,18 @@ class TrainingState:
         """Take over what ``tensors`` and ``facts`` gave; heads must already have their shapes."""
         self.encoders.load_state_dict(part(tensors, "encoders"))
         self.projections.load_state_dict(part(tensors, "projections"))
+        self.joint.load_state_dict(part(tensors, "joint"))
+        self.decoders.load_state_dict(part(tensors, "decoders"))
         self.heads.load_state_dict(part(tensors, "heads"))
+        if self.queue is not None:
+            if kept := part(tensors, "queue"):  # before the first step there is nothing
+                self.queue.load(kept)
+            device = self.queue.values.device
+            self.centroids = {
+                name: value.to(device) for name, value in part(tensors, "centroids").items()
+            }
         for name, bank in self.banks.items():
-            if kept := part(tensors, f"banks.{name}"):  # before the first step there is nothing
+            if kept := part(tensors, f"banks.{name}"):
                 bank.load(kept)
         for name, memory in self.memory.items():
             memory.load(part(tensors, f"memory.{name}"))

@@ -14,23 +14,23 @@ import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 
-from triptych.atomic import write_table
 from triptych.clips.dataset import ClipBatch, ClipLoader, View
 from triptych.embeddings.extract import Features, evaluating, extract
 from triptych.manifest.schema import Manifest
-from triptych.methods.method import Method, Teach, Triplets
+from triptych.methods.method import Method, Teach
 from triptych.progress import say, track
 from triptych.seeds import derive
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
-from triptych.training import health, memory, optimizer
+from triptych.training import health, memory, online, optimizer, sampler
 from triptych.training.held_back import held_back, stopped_falling
+from triptych.training.joint import Surroundings, meeting_of
 from triptych.training.log import Log
 from triptych.training.recipe import Recipe
-from triptych.training.refresh import cluster_features, install, project
-from triptych.training.sampler import Draws, Labels, balanced_draws, plain_draws
-from triptych.training.step import BatchStep, recall_of, terms, train_step
+from triptych.training.refresh import cluster_features, install, project, write_assignments
+from triptych.training.sampler import Draws, Labels
+from triptych.training.step import BatchStep, recall_of, terms, train_step, triplets_of
 
 EXTRACT_BATCH = 64
 
@@ -104,6 +104,9 @@ class Loop:
             state.health = {"clusterings": {}, "effective_rank": {}, "agreement": {}}
             install(state, self.method, self.given, self.recipe, self.fabric.device)
             return
+        if self.method.joint:
+            self._look_at_the_queue()
+            return
         began = time.monotonic()
         features = self._remembered() if self.method.bank else {**self.frozen, **self._features()}
         extracted = time.monotonic()
@@ -118,7 +121,17 @@ class Loop:
         changed = found is not state.assignments
         install(state, self.method, found, self.recipe, self.fabric.device)
         if found and changed:
-            self._write_assignments()
+            write_assignments(self.out, self.manifest, state)
+
+    def _look_at_the_queue(self) -> None:
+        """Health, of what the steps left in the queue: their clusters are made in the steps."""
+        state = self.state
+        features, found, inertia = online.examined(state, self.method)
+        state.health = health.examine(features, {}, found, inertia)
+        if state.refreshed >= 0:
+            # Clusters that run together are no reason to stop: pairs still tell clips apart.
+            health.alarm({**state.health, "clusterings": {}})
+        state.refreshed = state.epoch
 
     def _cluster(
         self, features: dict[str, Features]
@@ -236,14 +249,22 @@ class Loop:
         if self.method.bank:  # each clip is to be told from all others, so each is drawn alike
             for name in self.method.modalities:
                 labels[name] = np.where(self.loader.has(name), 0, -1)
-            return plain_draws(labels, count, seed)
+            return sampler.plain_draws(labels, count, seed)
+        if self.method.joint:  # a clip with one modality alone has nothing to be drawn to
+            for pair in self.method.pairs:
+                both = self._shown(pair.one) & self._shown(pair.other)
+                labels[pair.term] = np.where(both, 0, -1)
+            if self.recipe.draws.per_file == 1:
+                return sampler.plain_draws(labels, count, seed)
+            files = self.surroundings.files
+            return sampler.draws_by_file(labels, files, count, self.recipe.draws.per_file, seed)
         for edge in self.method.teaches:
             known = self.state.assignments[edge.cluster].labels
             shown = ~self.held & np.logical_and.reduce([self._shown(s) for s in edge.students])
             labels[edge.head] = np.where(shown, known, -1)
             if self.recipe.balance == "own":
                 labels[edge.head] = self._own(edge, labels[edge.head])
-        draw = plain_draws if self.recipe.balance == "none" else balanced_draws
+        draw = sampler.plain_draws if self.recipe.balance == "none" else sampler.balanced_draws
         return draw(labels, count, seed)
 
     def _own(self, edge: Teach, labels: Labels) -> Labels:
@@ -301,20 +322,32 @@ class Loop:
 
     def step_of(self, batch: ClipBatch, weights: dict[str, torch.Tensor]) -> BatchStep:
         """What the method's loss sees of a batch now; ``weights`` (clips,) of every edge."""
-        contrast, rates = self.recipe.contrast, self.recipe.optimisation
-        alpha = self.recipe.alpha(self.state.epoch)
-        triplets = Triplets(alpha, contrast.margin, contrast.negatives, contrast.unit)
-        return BatchStep(
+        recipe, state = self.recipe, self.state
+        step = BatchStep(
             self.method,
-            self.state,
+            state,
             batch,
             weights,
             self.fabric.device,
-            rates.label_smoothing,
-            triplets,
-            recall_of(self.recipe),
+            recipe.optimisation.label_smoothing,
+            triplets_of(recipe, state.epoch),
+            recall_of(recipe),
             self.frozen,
         )
+        if self.method.joint:
+            step.meeting = meeting_of(self.method.joint, recipe)
+            step.beside = self.surroundings.of(batch, self.loader, "text" not in self.frozen)
+            step.plan = online.plan_of(recipe, state.epoch, state.step, self.steps_an_epoch)
+        return step
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What is beside the clips of a batch, in a method with a joint space."""
+        recipe = self.recipe
+        asked = recipe.joint.candidates if "text" in recipe.modalities else 0
+        asked *= self.method.joint is not None and self.method.joint.near
+        told = self._shown("text") if asked else None
+        return Surroundings(self.manifest, told, asked)
 
     @torch.no_grad()
     def _loss_held_back(self) -> float:
@@ -361,15 +394,3 @@ class Loop:
         facts = {**self.description, "state": self.state.facts()}
         facts["weights"] = checkpoint.weights_hash(tensors)
         checkpoint.save(self.out / "checkpoints" / f"{name}.safetensors", tensors, facts)
-
-    def _write_assignments(self) -> None:
-        import pyarrow as pa
-
-        columns = {"clip_id": self.manifest.table["clip_id"]}
-        for name, assignment in self.state.assignments.items():
-            columns[name] = pa.array(assignment.labels)
-        # The clusters of weights that ran out of time within an epoch teach nobody; they must not
-        # take the place of those that taught in it.
-        within = f"_step_{self.state.step:06d}" if self.state.step else ""
-        path = self.out / "assignments" / f"epoch_{self.state.epoch:04d}{within}.parquet"
-        write_table(path, pa.table(columns))

@@ -33,7 +33,7 @@ from triptych.state.training_state import (
     new_heads,
     new_projections,
 )
-from triptych.training import augmentation, memory, optimizer, published
+from triptych.training import augmentation, joint, memory, optimizer, published
 from triptych.training.loop import Loop
 from triptych.training.recipe import Recipe
 from triptych.training.refresh import refuse_few
@@ -80,6 +80,7 @@ def pretrain(
     """
     method = method or declare(recipe.method, recipe.modalities)
     memory.refuse(method, recipe)
+    joint.refuse(method, recipe)
     _check(manifest, method, None if given else recipe.clustering.k)
     if recipe.batch > len(manifest):
         say(
@@ -231,9 +232,10 @@ def describe(
             for name in cluster.runs(recipe.aggregation.clusterings)
         },
         "teaches": [
-            {"cluster": edge.cluster, "students": list(edge.students)} for edge in method.teaches
+            {"cluster": edge.cluster, "students": list(edge.students)} for edge in method.headed
         ],
         "contrasts": [asdict(contrast) for contrast in method.contrasts],
+        "joint": joint.described(method, recipe, dims_of(encoders)),
         "encoders": {
             name: build.describe(getattr(recipe.encoders, name), encoder)
             for name, encoder in encoders.items()
@@ -262,7 +264,7 @@ def new_state(
     for name in recipe.frozen:
         modules[name].eval().requires_grad_(False)
     width = recipe.bank.width if method.bank else method.projection
-    dims = {name: encoder.dim for name, encoder in encoders.items()} if width else {}
+    dims = dims_of(encoders) if width else {}
     projections = new_projections(dims, width, derive(recipe.seed, "projections")).to(fabric.device)
     banks = {}
     if recipe.clustering.features == "trained":
@@ -271,17 +273,18 @@ def new_state(
             for name, encoder in encoders.items()
             if name not in recipe.frozen
         }
+    state = TrainingState(modules, nn.ModuleDict(), {}, projections=projections, banks=banks)
+    joint.furnish(state, method, recipe, dims_of(encoders), clips, fabric.device)
+    lasting = (modules, projections, state.joint, state.decoders)
+    learning = [p for part in lasting for p in part.parameters() if p.requires_grad]
     rates = recipe.optimisation
-    learning = [p for p in modules.parameters() if p.requires_grad]
-    return TrainingState(
-        encoders=modules,
-        heads=nn.ModuleDict(),
-        optimizers={
-            "encoders": optimizer.build([*learning, *projections.parameters()], rates.rate, rates)
-        },
-        projections=projections,
-        banks=banks,
-    )
+    state.optimizers["encoders"] = optimizer.build(learning, rates.rate, rates)
+    return state
+
+
+def dims_of(encoders: dict[str, Encoder]) -> dict[str, int]:
+    """How many features each encoder gives."""
+    return {name: encoder.dim for name, encoder in encoders.items()}
 
 
 def _take_over(
@@ -294,7 +297,7 @@ def _take_over(
 ) -> None:
     # In the method's order, in which the optimiser numbered their parameters.
     shapes = head_shapes(tensors)
-    ordered = {edge.head: shapes[edge.head] for edge in method.teaches if edge.head in shapes}
+    ordered = {edge.head: shapes[edge.head] for edge in method.headed if edge.head in shapes}
     state.heads = new_heads(ordered, 0).to(fabric.device)
     rates = recipe.optimisation
     state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)
@@ -316,3 +319,4 @@ def _start_from(state: TrainingState, path: Path) -> None:
         )
     state.encoders.load_state_dict({name: found[name] for name in wanted})
     memory.take_over(state, tensors, path)
+    joint.take_over(state, tensors, path)

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
 from triptych.encoders.encoder import AudioInput, Background, Crop, Segments, VideoInput
+from triptych.training.joint_recipe import Drawing, JointSpace, Queueing
 
 Modality = Literal["video", "audio", "text"]
 
@@ -256,13 +257,16 @@ class Recipe(Config):
     bank: Bank = Bank()
     aggregation: Aggregation = Aggregation()
     prior: Prior = Prior()
+    joint: JointSpace = JointSpace()
+    queue: Queueing = Queueing()
+    draws: Drawing = Drawing()
     frozen: tuple[Modality, ...] = Field(
         (), description="encoders that stay as they are; their features are extracted once"
     )
     balance: Literal["teacher", "own", "none"] = Field(
         "teacher",
         description="draws are uniform over the clusters that teach, over the student's own, or "
-        "over clips, as in DeepCluster's release; over clips in IR and LA, where no clusters teach",
+        "over clips, as in DeepCluster's release; over clips where no clusters teach by heads",
     )
     epochs: int = Field(20, ge=1, description="of as many draws as there are clips")
     refresh_every: int = Field(2, ge=1, description="epochs between two clusterings")
@@ -290,12 +294,10 @@ class Recipe(Config):
         return value
 
     @model_validator(mode="after")
-    def _somebody_learns(self) -> Recipe:
+    def _frozen_ones_take_part(self) -> Recipe:
         beyond = set(self.frozen) - set(self.modalities)
         if beyond:
             raise ValueError(f"frozen names {', '.join(sorted(beyond))}, which is no modality here")
-        if self.frozen and set(self.frozen) == set(self.modalities):
-            raise ValueError("frozen names every modality, so nothing would learn")
         return self
 
     @model_validator(mode="after")

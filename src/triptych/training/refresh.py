@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from triptych.atomic import write_table
 from triptych.clustering.kmeans import kmeans
 from triptych.clustering.whiten import Whitening, unit
 from triptych.embeddings.extract import Features
 from triptych.errors import UserError
+from triptych.manifest.schema import Manifest
 from triptych.methods.method import Cluster, Method, Teach
 from triptych.seeds import derive
 from triptych.state.assignments import Assignment
@@ -54,7 +57,7 @@ def refuse_few(method: Method, has: Mapping[str, npt.NDArray[np.bool_]], k: int)
     ``has``: for each modality which clips have it, (clips,).
     """
     for cluster in method.clusters:
-        count = int(np.logical_and.reduce([has[name] for name in cluster.of]).sum())
+        count = int(cluster.holds(has).sum())
         try:
             refuse_too_few(count, k)
         except UserError as error:
@@ -162,18 +165,32 @@ def install(
     state.held_back = []
     for bank in state.banks.values():
         bank.clear()
-    if not method.teaches or (method.heads == "keep" and len(state.heads)):
+    if not method.headed or (method.heads == "keep" and len(state.heads)):
         return
     shapes = {
         edge.head: (
             len(assignments[edge.cluster].centroids),
             _seen(state, method, edge),
         )
-        for edge in method.teaches
+        for edge in method.headed
     }
     state.heads = new_heads(shapes, derive(recipe.seed, "heads", state.epoch)).to(device)
     rates = recipe.optimisation
     state.optimizers["heads"] = optimizer.build(state.heads.parameters(), rates.head_rate, rates)
+
+
+def write_assignments(run: Path, manifest: Manifest, state: TrainingState) -> None:
+    """Leave the clusters of every clip in ``assignments/`` of a run."""
+    import pyarrow as pa
+
+    columns = {"clip_id": manifest.table["clip_id"]}
+    for name, assignment in state.assignments.items():
+        columns[name] = pa.array(assignment.labels)
+    # The clusters of weights that ran out of time within an epoch teach nobody; they must not take
+    # the place of those that taught in it.
+    within = f"_step_{state.step:06d}" if state.step else ""
+    path = run / "assignments" / f"epoch_{state.epoch:04d}{within}.parquet"
+    write_table(path, pa.table(columns))
 
 
 def _seen(state: TrainingState, method: Method, edge: Teach) -> int:

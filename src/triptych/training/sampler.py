@@ -74,6 +74,34 @@ def plain_draws(labels: Mapping[str, Labels], count: int, seed: int) -> Draws:
     return Draws(rows, {edge: np.ones(count, np.float32) for edge in labels})
 
 
+def draws_by_file(
+    labels: Mapping[str, Labels], files: Labels, count: int, per_file: int, seed: int
+) -> Draws:
+    """``count`` draws, every ``per_file`` of them of one file; every weight is 1.
+
+    ``files`` (clips,): which file each clip is of. Uniform over the files with a clip that any edge
+    can use, none twice before all once; and then over these clips of it, of which one comes twice
+    only where there are fewer than ``per_file``.
+    """
+    generator = np.random.default_rng(seed)
+    usable = np.flatnonzero(np.any([values >= 0 for values in labels.values()], axis=0))
+    if not len(usable):
+        raise UserError(NOBODY)
+    order = usable[np.argsort(files[usable], kind="stable")]
+    held = np.split(order, np.flatnonzero(np.diff(files[order])) + 1)
+    runs = -(-count // per_file)
+    visits = [generator.permutation(len(held)) for _ in range(-(-runs // len(held)))]
+    rows = [
+        np.concatenate(
+            [generator.permutation(held[one]) for _ in range(-(-per_file // len(held[one])))]
+        )[:per_file]
+        for one in np.concatenate(visits)[:runs]
+    ]
+    return Draws(
+        np.concatenate(rows)[:count], {edge: np.ones(count, np.float32) for edge in labels}
+    )
+
+
 def _shares(total: int, parts: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
     """``total`` in ``parts`` that differ by at most one; who gets the odd ones is drawn."""
     shares = np.full(parts, total // parts)

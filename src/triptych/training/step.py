@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,26 +10,31 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn import functional as F
 
 from triptych.clips.dataset import ClipBatch
 from triptych.embeddings.extract import Features
-from triptych.methods.method import Method, Recall, Teach, Triplets
+from triptych.methods.method import Meeting, Method, Pair, Recall, Teach, Triplets
 from triptych.objectives.instance import normaliser_of_a_clip
 from triptych.objectives.similarity import cosines
 from triptych.state.memory_bank import MemoryBank
 from triptych.state.training_state import TrainingState
+from triptych.training import online
+from triptych.training.joint import Beside, meeting_of
 from triptych.training.recipe import Recipe
 
 # Z of one clip of ImageNet: the constant of Wu et al.'s release over its 1,281,167 images. A bank
 # of chance gives about as much, with 128 numbers and a temperature of .07: e^(1 / (256 * .07^2)).
 OF_IMAGENET = 2876934.2 / 1281167
+MEETING = meeting_of(None, Recipe())  # of a method that has no joint space
 
 
 @dataclass
 class BatchStep:
     """What the method's loss sees of one batch; see ``triptych.methods.method.Step``.
 
-    ``frozen`` holds the features of all clips in the modalities whose encoders do not learn.
+    ``frozen`` holds the features of all clips in the modalities whose encoders do not learn;
+    ``beside`` and ``plan`` are of methods with a joint space.
     """
 
     method: Method
@@ -41,7 +46,11 @@ class BatchStep:
     triplets: Triplets
     recall: Recall
     frozen: Mapping[str, Features] = field(default_factory=dict)
+    meeting: Meeting = MEETING
+    beside: Beside | None = None
+    plan: online.Plan | None = None
     noted: dict[str, list[float]] = field(default_factory=dict)  # by ``note``: sum and count
+    assigned: dict[str, Tensor] = field(default_factory=dict)  # clusters made in this step
 
     @cached_property
     def features(self) -> dict[str, Tensor]:
@@ -50,8 +59,7 @@ class BatchStep:
 
     def _encode(self, modality: str) -> Tensor:
         if modality in self.frozen:
-            rows = self.batch.rows.numpy()
-            return torch.from_numpy(self.frozen[modality].values[rows]).to(self.device)
+            return self._kept(modality, self.batch.rows)
         encoder = self.state.encoders[modality]
         present = self.batch.present[modality]
         if present.all():
@@ -61,6 +69,10 @@ class BatchStep:
             values = encoder(self.batch.inputs[modality][present].to(self.device)).float()
             out = out.index_put((present.nonzero()[:, 0].to(self.device),), values)
         return out
+
+    def _kept(self, modality: str, rows: Tensor) -> Tensor:
+        """The features of a frozen encoder."""
+        return torch.from_numpy(self.frozen[modality].values[rows.numpy()]).to(self.device)
 
     def logits(self, edge: Teach) -> Tensor:
         """(clips, k) of the edge's head."""
@@ -89,6 +101,9 @@ class BatchStep:
 
     def clusters(self, name: str) -> Tensor:
         """(clips,), -1 where the clip is in no cluster."""
+        if self.method.cluster(name).over == "queue":
+            none = torch.full((len(self.batch.rows),), -1, dtype=torch.int64, device=self.device)
+            return self.assigned.get(name, none)
         rows = self.batch.rows.numpy()
         return torch.from_numpy(self.state.assignments[name].labels[rows]).to(self.device)
 
@@ -126,6 +141,103 @@ class BatchStep:
         labels = [self.state.assignments[run].labels for run in names]
         return torch.from_numpy(np.stack(labels)).to(self.device)
 
+    def centroids(self, name: str) -> Tensor | None:
+        """(k, width) of a clustering over the queue; None before there are any."""
+        return self.state.centroids.get(name)
+
+    def embeddings(self, modality: str) -> Tensor:
+        """(clips, width): every clip in the joint space."""
+        return self.embedded[modality]
+
+    @cached_property
+    def embedded(self) -> dict[str, Tensor]:
+        """Where each modality's features are in the joint space; zeros where a clip lacks it."""
+        return {
+            name: self._meet(name, self.features[name]) * self.present(name)[:, None]
+            for name in self.state.joint
+        }
+
+    def _meet(self, modality: str, features: Tensor) -> Tensor:
+        found = self.state.joint[modality](features).float()
+        return F.normalize(found, dim=1) if self.meeting.unit else found
+
+    def fused(self, modalities: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """The mean over the modalities that a clip has, (clips, width), and which have any.
+
+        Without a graph: what is clustered gets no gradient.
+        """
+        counts = torch.stack([self.present(name) for name in modalities]).sum(0)
+        total = torch.stack([self.embedded[name] for name in modalities]).sum(0)
+        return total.detach() / counts.clamp(min=1)[:, None], counts > 0
+
+    def both(self, pair: Pair) -> Tensor:
+        """Which clips have both modalities, bool (clips,)."""
+        return self.present(pair.one) & self.present(pair.other)
+
+    def similarities(self, pair: Pair) -> Tensor:
+        """(B, B), over the temperature, of the clips with both; how many find each other is noted.
+
+        In 32 bits whatever the heads compute in: products of vectors of any length need them.
+        """
+        both = self.both(pair)
+        found = self._products(self.embedded[pair.one][both], self.embedded[pair.other][both])
+        self._note_found(pair, found, torch.eye(len(found), dtype=torch.bool, device=self.device))
+        return found
+
+    def _products(self, one: Tensor, other: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            return one @ other.T / self.meeting.temperature
+
+    def _note_found(self, pair: Pair, similarities: Tensor, own: Tensor) -> None:
+        if not similarities.numel():
+            return
+        values = similarities.detach()
+        best = values.masked_fill(~own, -torch.inf).max(1).values
+        self.note(f"{pair.term}_found", best >= values.max(1).values)
+
+    def same_file(self, pair: Pair) -> Tensor:
+        """(B, B) of the clips with both."""
+        assert self.beside is not None
+        files = self.beside.files.to(self.device)[self.both(pair)]
+        return files[:, None] == files
+
+    def candidates(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """(B, C) of the clips with both, to the narrations beside the batch.
+
+        Where neither is text a clip has one candidate, itself.
+        """
+        if "text" not in (pair.one, pair.other):
+            found = self.similarities(pair)
+            return found, torch.eye(len(found), dtype=torch.bool, device=self.device)
+        assert self.beside is not None
+        both = self.both(pair)
+        own = self.beside.own.to(self.device)[both]
+        asked = own.any(0)  # of a clip that lacks one of the two, nobody
+        seen = self.embedded[pair.other if pair.one == "text" else pair.one][both]
+        found, own = self._products(seen, self.narrations[asked]), own[:, asked]
+        self._note_found(pair, found, own)
+        return found, own
+
+    @cached_property
+    def narrations(self) -> Tensor:
+        """The candidates beside the batch in the joint space, (C, width)."""
+        assert self.beside is not None
+        if self.beside.words is None:
+            return self._meet("text", self._kept("text", self.beside.rows))
+        return self._meet(
+            "text", self.state.encoders["text"](self.beside.words.to(self.device)).float()
+        )
+
+    def rebuilt(self, modality: str) -> tuple[Tensor, Tensor]:
+        """What the two layers more make of a modality and what it is, of the clips that have it."""
+        present, decoder = self.present(modality), self.state.decoders[modality]
+        features = self.features[modality][present]
+        embeddings = self.embedded[modality][present]
+        assert self.method.joint is not None
+        if self.method.joint.rebuilds == "features":
+            return decoder(embeddings), features
+        return decoder(features), embeddings
+
     def note(self, name: str, values: Tensor) -> None:
         """Add to the epoch's mean of a figure."""
         self.noted[name] = [float(values.double().sum()), float(len(values))]
@@ -148,6 +260,12 @@ def recall_of(recipe: Recipe) -> Recall:
     )
 
 
+def triplets_of(recipe: Recipe, epoch: int) -> Triplets:
+    """What a recipe says of contrasts in ``epoch``, as a step takes it."""
+    contrast = recipe.contrast
+    return Triplets(recipe.alpha(epoch), contrast.margin, contrast.negatives, contrast.unit)
+
+
 def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
     """Update encoders and heads once; returns the value of every term.
 
@@ -156,6 +274,11 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
     for name, memory in step.state.memory.items():
         rows, present = step.batch.rows.to(step.device), step.present(name)
         memory.meet(rows[present], rows[~present])
+    fused = {}
+    if step.plan:
+        with fabric.autocast():
+            fused = {one.name: step.fused(one.of) for one in online.queued(step.method)}
+        online.refresh(step, step.plan, fused)
     values, total = terms(step, fabric)
     if not torch.isfinite(total):
         raise FloatingPointError(", ".join(f"{name}={value}" for name, value in values.items()))
@@ -170,6 +293,8 @@ def train_step(step: BatchStep, fabric: Fabric) -> dict[str, float]:
     for name, memory in step.state.memory.items():
         queries, rows = step.queries(name)
         memory.update(rows, queries, step.recall.momentum)
+    if step.plan:
+        online.push(step.state, step.method, step.plan, fused)
     return values
 
 

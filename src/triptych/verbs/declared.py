@@ -36,7 +36,9 @@ def methods() -> dict[str, Any]:
 
 
 def _clustered(cluster: Cluster) -> str:
-    """What is clustered: features, their projections, or several times a memory bank."""
+    """What is clustered: features, their projections, the queue, or often a memory bank."""
+    if cluster.over == "queue":
+        return f"queue(mean of {', '.join(cluster.of)})"
     if cluster.over == "bank":
         return f"bank({'+'.join(cluster.of)}), several times"
     return "+".join(f"fc({name})" if cluster.projected else name for name in cluster.of)
@@ -46,12 +48,18 @@ def _edges(method: Method) -> list[str]:
     if method.bank:
         teacher = "close neighbours" if method.clusters else "each clip itself"
         return [f"{teacher}→{name}" for name in method.modalities]
+    if method.joint:
+        partners = [f"{pair.one}↔{pair.other}" for pair in method.pairs]
+        centroids = {edge.cluster: "" for edge in method.teaches}
+        return [*partners, *(f"{name} centroid→each" for name in centroids)]
     return [f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches]
 
 
 def _terms(method: Method) -> list[str]:
     if method.bank:
         return ["local aggregation" if method.clusters else "instance"]
+    if method.joint:
+        return list(method.joint.terms)
     apart = [f"triplet {one.term}, other cluster of {one.apart}" for one in method.contrasts]
     return ["pseudo-label", *apart]
 

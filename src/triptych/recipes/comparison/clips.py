@@ -109,7 +109,7 @@ class Collection:
             return
         k = row.recipe.clustering.k
         for cluster in declare(row.recipe.method, row.recipe.modalities).clusters:
-            count = int(np.logical_and.reduce([have[name] for name in cluster.of]).sum())
+            count = int(cluster.holds(have).sum())
             if count < k:
                 raise UserError(
                     f"{row.name}: {count} of its {len(rows)} clips have {'+'.join(cluster.of)}, "

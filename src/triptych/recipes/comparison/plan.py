@@ -16,7 +16,7 @@ from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 from triptych.methods.method import declare, names
 from triptych.recipes import named
-from triptych.training import memory, published
+from triptych.training import joint, memory, published
 from triptych.training.recipe import Prior, Recipe, Weights
 
 Point = Mapping[str, str]  # axis -> value, as written
@@ -285,6 +285,7 @@ def _check(row: Row, vector: str) -> None:
             check_name(getattr(recipe.encoders, name), name)
         published.named(recipe)
         memory.refuse(method, recipe)
+        joint.refuse(method, recipe)
     except UserError as error:
         raise UsageError(f"{row.name}: {error}") from None
     wanted = modality(vector)
