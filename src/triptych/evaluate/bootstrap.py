@@ -68,15 +68,18 @@ def share(
 
 
 def median(values: ArrayLike, groups: ArrayLike, seed: int) -> Interval:
-    """Median of ``values`` [N], or the mean of the medians of ``values`` [N, R]'s columns."""
-    columns = np.asarray(values, np.float64).reshape(len(np.asarray(values)), -1)
-
-    def middle(rows: NDArray[np.int64]) -> float:
-        return float(np.median(columns[rows], axis=0).mean())
-
-    value, found = spread(middle, groups, seed, LEAST_DRAWS)
+    """The mean over the columns of ``values`` [N, R] of their medians."""
+    value, found = medians(values, groups, seed)
     low, high = np.percentile(found, COVERAGE)
     return Interval(value, float(low), float(high))
+
+
+def medians(values: ArrayLike, groups: ArrayLike, seed: int) -> tuple[float, Numbers]:
+    """The same, and of each draw, [draws]."""
+    columns = np.asarray(values, np.float64)
+    return spread(
+        lambda rows: float(np.median(columns[rows], axis=0).mean()), groups, seed, LEAST_DRAWS
+    )
 
 
 def paired_difference(right: ArrayLike, other: ArrayLike, groups: ArrayLike, seed: int) -> Interval:
