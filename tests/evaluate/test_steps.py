@@ -41,6 +41,9 @@ def test_a_task_lists_its_steps_by_their_mean_place(file: Path) -> None:
     assert [one.words for one in listed] == [("boil", "steep", "pour")] * 2
     assert [one.of.tolist() for one in listed] == [[0, 2], [0, 1, 2]]
     assert in_order(videos, "file") == videos
+    twice = Steps("x", ("a", "b", "a"), np.arange(6.0).reshape(3, 2), np.arange(3))
+    (once,) = in_order([twice], "none")
+    assert (once.words, once.of.tolist()) == (("a", "b"), [0, 1, 0])
     plain = [Steps("x", ("a",), np.array([[0.0, 1.0]]), np.array([0]))]
     with pytest.raises(UserError, match="no column task"):
         in_order(plain, "task")

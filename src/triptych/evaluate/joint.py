@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from triptych.errors import UserError
 from triptych.manifest.schema import MODALITIES
 
 Floats = NDArray[np.float32]
+Name = Literal["video", "audio", "text"]
 PREFIX = "shared_"
 
 

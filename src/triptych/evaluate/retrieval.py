@@ -15,12 +15,11 @@ from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.evaluate.evaluator import interval_protocol
 from triptych.evaluate.folds import Strings
-from triptych.evaluate.joint import Floats, modalities_of, summed
+from triptych.evaluate.joint import Floats, Name, modalities_of, summed
 from triptych.evaluate.labels import Joined
 from triptych.evaluate.ranks import Codes, Standing, average_precision, hits, ranks, stand
-from triptych.evaluate.tally import Tally
+from triptych.evaluate.tally import Found, Tally
 
-Name = Literal["video", "audio", "text"]
 AT = (1, 5, 10)
 SCORES_AT_ONCE = 2**24
 
@@ -63,15 +62,6 @@ class Retrieval(Config):
         """With ``through`` spelt out for the modalities of ``table``."""
         others = [name for name in modalities_of(table) if name not in self.query]
         return self if self.through else self.model_copy(update={"through": tuple(others)})
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an evaluation across modalities gives: measures, their chance, and the protocol."""
-
-    tallies: list[Tally]
-    chance: dict[str, float]  # by metric, of scores that are all equal
-    protocol: dict[str, Any]
 
 
 @dataclass(frozen=True)

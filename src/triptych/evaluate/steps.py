@@ -16,7 +16,6 @@ from triptych.evaluate.csv_rows import Paths, read_rows, some
 PATH_COLUMNS = ("path", "file", "filename")
 WORD_COLUMNS = ("words", "text", "label", "action", "step")
 NEEDS = "columns path, start, end (seconds) and one of words"
-ORDERS = ("file", "task", "none")
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,14 @@ def read_steps(path: Path, target: str | None = None) -> tuple[list[Steps], bool
 def in_order(videos: Sequence[Steps], order: str) -> list[Steps]:
     """What is to be placed: the steps that each file has, or those of its task.
 
-    "file": as they are, in the file's own order. "none": the same, and no order is told. "task":
-    every step that a file of the task has, once, in the order of their mean place in these files,
-    so that some are in a file's list and not in the file.
+    "file": as they are, in the file's own order. "none": each once, in no order that counts.
+    "task": every step that a file of the task has, once, in the order of their mean place in these
+    files, so that some are in a file's list and not in the file.
     """
-    if order != "task":
+    if order == "file":
         return list(videos)
+    if order == "none":
+        return [_listed(video, tuple(dict.fromkeys(video.words))) for video in videos]
     if any(not video.task for video in videos):
         raise UserError("order=task: the steps have no column task; take order=file")
     places: dict[str, dict[str, list[float]]] = {}
@@ -91,14 +92,13 @@ def in_order(videos: Sequence[Steps], order: str) -> list[Steps]:
         task: tuple(sorted(of, key=lambda word: (float(np.mean(of[word])), word)))
         for task, of in places.items()
     }
-    return [
-        replace(
-            video,
-            words=listed[video.task],
-            of=np.array([listed[video.task].index(video.words[k]) for k in video.of], np.int64),
-        )
-        for video in videos
-    ]
+    return [_listed(video, listed[video.task]) for video in videos]
+
+
+def _listed(video: Steps, words: tuple[str, ...]) -> Steps:
+    """The video with the steps ``words`` to place, which hold all of its own."""
+    of = np.array([words.index(video.words[step]) for step in video.of], np.int64)
+    return replace(video, words=words, of=of)
 
 
 def located(

@@ -87,6 +87,15 @@ class Tally:
         return replace(self, **columns)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What an evaluation across modalities gives: measures, their chance, and the protocol."""
+
+    tallies: list[Tally]
+    chance: dict[str, float]  # by metric, of what looks at nothing; the protocol says how
+    protocol: dict[str, Any]
+
+
 def together(runs: Sequence[Tally]) -> Tally:
     """Several runs of one measure as one, of the examples that all have."""
     aligned = _common(runs)
