@@ -1,6 +1,9 @@
 """Localization on videos whose rows and words are worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.evaluate.test_retrieval import table_of
@@ -166,3 +169,15 @@ def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
     for wrong in ("background=high", "background=nan", "order=mine", "shortest=0"):
         with pytest.raises(UsageError, match=wrong.partition("=")[0]):
             config.override(Localization(), [wrong])
+
+
+def test_rows_that_overlap_are_cut_half_way_between_their_middles() -> None:
+    table = film("aaab")
+    columns = {"start": [0.0, 1.0, 2.0, 7.0], "end": [2.0, 3.0, 4.0, 9.0]}
+    for name, values in columns.items():
+        place = table.table.column_names.index(name)
+        table = replace(table, table=table.table.set_column(place, name, pa.array(values)))
+    line = time_lines(table, {"x.mp4"}, ["video"])["x.mp4"]
+    assert line.spans.tolist() == [[0, 1.5], [1.5, 2.5], [2.5, 4], [7, 9]]
+    found = localize(table, [steps(("a", 0, 4), ("b", 7, 9))], WORDS)
+    assert figures(found)["IoU"] == 1.0

@@ -105,7 +105,7 @@ def localize(
     words: Mapping[str, Floats],
     settings: Localization | None = None,
 ) -> Found:
-    """Place the steps of every video on the rows of its path, sorted by start.
+    """Place the steps of every video on the rows of its path, in the order of time.
 
     ``words`` are vectors of the steps' words in the shared space. The figures, over videos:
 
@@ -140,7 +140,8 @@ def localize(
     protocol = {
         **settings.model_dump(mode="json"),
         "score": "dot product of the words' shared vector with the sum of the row's",
-        "rows": "the clips of a file sorted by start; those without the modalities are passed over",
+        "rows": "the clips of a file in the order of time, overlapping ones cut half way between "
+        "their middles; those without the modalities are passed over",
         "n_files": len(kept),
         "n_files_not_in_the_embeddings": len(unknown),
         "n_files_without_rows": sum(not len(lines[one.path].spans) for one in kept),
@@ -162,11 +163,14 @@ def localize(
 def time_lines(
     table: EmbeddingTable, paths: set[str], through: Sequence[str]
 ) -> dict[str, TimeLine]:
-    """The rows of each of ``paths`` that have any of the modalities, by path."""
+    """The rows of each of ``paths`` that have any of the modalities, by path, in order of time.
+
+    Of rows that overlap, each has the time that is nearer to its middle than to its neighbours'.
+    """
     joint = summed(table, through, complete=False)
     start, end = table.column("start"), table.column("end")
     every = table.column("path").astype(str)
-    order = np.lexsort((end, start, every))
+    order = np.lexsort((start + end, every))
     order = order[joint.present[order]]
     sorted_paths = every[order]
     found = {}
@@ -175,8 +179,19 @@ def time_lines(
             sorted_paths, path, side="right"
         )  # fmt: skip
         rows = order[first:last]
-        found[path] = TimeLine(np.stack([start[rows], end[rows]], axis=1), joint.values[rows])
+        found[path] = TimeLine(_apart(start[rows], end[rows]), joint.values[rows])
     return found
+
+
+def _apart(start: Numbers, end: Numbers) -> Numbers:
+    """Spans (T, 2) of rows in the order of their middles, cut where they overlap."""
+    spans = np.stack([start, end], axis=1).astype(np.float64)
+    middle = spans.mean(axis=1)
+    between = (middle[1:] + middle[:-1]) / 2
+    over = spans[:-1, 1] > spans[1:, 0]
+    spans[:-1, 1] = np.where(over, np.minimum(spans[:-1, 1], between), spans[:-1, 1])
+    spans[1:, 0] = np.where(over, np.maximum(spans[1:, 0], between), spans[1:, 0])
+    return spans
 
 
 def step_scores(

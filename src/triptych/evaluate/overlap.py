@@ -28,12 +28,13 @@ def iou(truth: ArrayLike, found: ArrayLike) -> Numbers:
     """Shared seconds over those that either holds, (N, M)."""
     shared = common(truth, found)
     together = _lengths(truth)[:, None] + _lengths(found)[None, :] - shared
-    return np.asarray(shared / together)
+    return np.asarray(shared / np.where(together > 0, together, 1.0))
 
 
 def iod(truth: ArrayLike, found: ArrayLike) -> Numbers:
     """Shared seconds over those of the found span, its detection, (N, M)."""
-    return np.asarray(common(truth, found) / _lengths(found)[None, :])
+    lengths = _lengths(found)
+    return np.asarray(common(truth, found) / np.where(lengths > 0, lengths, 1.0)[None, :])
 
 
 def matched(overlap: ArrayLike, truth: ArrayLike, found: ArrayLike, match: str = "best") -> Numbers:
