@@ -6,6 +6,8 @@ from triptych.evaluate.bootstrap import (
     agreement,
     around,
     draws_for,
+    median,
+    medians,
     paired_difference,
     share,
     spread,
@@ -108,3 +110,24 @@ def test_the_same_groups_are_drawn_whatever_is_measured() -> None:
     assert twice[1] == pytest.approx(2 * draws)
     low, high = np.percentile(draws, [2.5, 97.5]) - draws.mean() + 5.5
     assert around(value, draws) == pytest.approx((5.5, low, high))
+
+
+def test_weights_count_an_example_so_many_times() -> None:
+    values, groups, weights = [1.0, 0.5, 0.0], list("abc"), [2, 4, 1]
+    found = share(values, groups, 0, weights=weights)
+    repeated = share(np.repeat(values, weights), np.repeat(groups, weights), 0)
+    assert found == pytest.approx(repeated)
+    assert found.value == pytest.approx(4 / 7)
+    # A class without a weight has no mean and no say.
+    by_class = share(values, list("aaa"), 0, weights=[2, 4, 0], classes=list("xxy"))
+    assert by_class == pytest.approx((4 / 6,) * 3)
+
+
+def test_the_median_and_its_interval_by_hand() -> None:
+    # Of 27 draws of three groups of one, each value is the median of 7, 13 and 7.
+    found = median([[1.0], [2.0], [9.0]], list("abc"), 0)
+    assert tuple(found) == (2.0, 1.0, 9.0)
+    value, draws = medians([[1.0], [2.0], [9.0]], list("abc"), 0)
+    assert value == 2.0
+    assert (draws == 2.0).mean() == pytest.approx(13 / 27, abs=0.05)
+    assert median([[1.0, 5.0], [2.0, 5.0], [9.0, 5.0]], list("abc"), 0).value == 3.5

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.manifest.captions import Caption, Reading, fit_to
-from triptych.manifest.cut import Span, cut, whole, windows
+from triptych.manifest.cut import Span, cut, sliding, whole, windows
 
 
 def spans(found: list[Span]) -> list[tuple[float, float, str]]:
@@ -102,3 +102,37 @@ def test_clips_lie_in_order_within_the_file_and_lose_nothing(
         (clip,) = [span for span in found if caption.text in span.text.split()]
         assert clip.start <= caption.start + 0.001
         assert caption.start <= clip.end + 0.001
+
+
+@pytest.mark.parametrize(
+    ("duration", "window", "hop", "edges"),
+    [
+        (0.5, 1.0, 1.0, [(0, 0.5)]),
+        (3.0, 1.0, 1.0, [(0, 1), (1, 2), (2, 3)]),
+        (3.05, 1.0, 1.0, [(0, 1), (1, 2), (2, 3), (2.05, 3.05)]),
+        (4.0, 2.0, 1.0, [(0, 2), (1, 3), (2, 4)]),
+        (4.5, 2.0, 1.0, [(0, 2), (1, 3), (2, 4), (2.5, 4.5)]),
+        (0.0, 1.0, 1.0, []),
+    ],
+)
+def test_a_time_line_has_windows_of_one_length(
+    duration: float, window: float, hop: float, edges: list[tuple[float, float]]
+) -> None:
+    assert [(span.start, span.end) for span in sliding(duration, [], window, hop)] == edges
+
+
+@given(films(), st.floats(0.5, 10), st.floats(0.1, 1))
+def test_a_time_line_leaves_out_no_second_and_no_word(
+    film: tuple[float, list[Caption]], window: float, share: float
+) -> None:
+    duration, said = film
+    found = sliding(duration, said, window, share * window)
+    assert all(b.start <= a.end + 0.002 for a, b in itertools.pairwise(found))
+    if duration > 0.002:
+        assert (found[0].start, found[-1].end) == (0, pytest.approx(duration, abs=0.002))
+        assert {word for span in found for word in span.text.split()} == {c.text for c in said}
+
+
+def test_a_caption_is_in_the_windows_that_hold_its_middle() -> None:
+    said = [Caption(0.2, 1.6, "one"), Caption(1.5, 4.0, "two")]
+    assert spans(sliding(4, said, 2, 1)) == [(0, 2, "one"), (1, 3, "two"), (2, 4, "two")]

@@ -80,6 +80,22 @@ def test_whole_files_are_one_clip_each(tmp_path: Path) -> None:
     ]
 
 
+def test_a_time_line_is_cut_by_the_clock_not_by_captions(tmp_path: Path) -> None:
+    root = tmp_path / "films"
+    root.mkdir()
+    make(root / "long.mkv", seconds=5, cues=[(0.5, 3, "chop"), (3, 4.8, "stir")], subtitles="srt")
+    table = scan(root, window=2, hop=1, workers=0).manifest.table
+    columns = ("start", "end", "text")
+    assert list(zip(*(table[name].to_pylist() for name in columns), strict=True)) == [
+        (0, 2, "chop"), (1, 3, "chop"), (2, 4, "stir"), (3, 5, "stir"),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="whole leaves them whole"):
+        scan(root, whole=True, hop=1)
+    for hop in (0, 5, -1, float("nan")):
+        with pytest.raises(UsageError, match=r"must be from 0.1 seconds to those of a window, 4"):
+            scan(root, hop=hop)
+
+
 def test_ids_are_the_same_again_elsewhere_and_in_any_order_of_completion(tmp_path: Path) -> None:
     root = collection(tmp_path / "films")
     make(root / "slow.mp4", seconds=1)

@@ -33,21 +33,28 @@ def draws_for(groups: int, draws: int = DRAWS) -> int:
 
 
 def share(
-    right: ArrayLike, groups: ArrayLike, seed: int, *, classes: ArrayLike | None = None
+    right: ArrayLike,
+    groups: ArrayLike,
+    seed: int,
+    *,
+    classes: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Interval:
     """Mean of ``right`` [N] over examples; with ``classes`` [N], the mean of each class's mean.
 
-    A class of which a draw has no example is left out of that draw.
+    With ``weights`` [N] an example counts so many times in its mean. A class of which a draw has no
+    example, or none with a weight, is left out of that draw.
     """
     values = np.asarray(right, dtype=np.float64)
+    times_each = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     kinds = np.zeros(len(values), dtype=np.int64)
     if classes is not None:
         _, kinds = np.unique(np.asarray(classes), return_inverse=True)
     shape = (group.max() + 1, kinds.max() + 1)
     cells = group * shape[1] + kinds
-    sums = np.bincount(cells, values, minlength=shape[0] * shape[1]).reshape(shape)
-    counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    sums = np.bincount(cells, values * times_each, minlength=shape[0] * shape[1]).reshape(shape)
+    counts = np.bincount(cells, times_each, minlength=shape[0] * shape[1]).reshape(shape)
 
     def means(times: Numbers) -> Numbers:
         drawn = times @ counts
@@ -58,6 +65,21 @@ def share(
     found = np.concatenate([means(times) for times in _times(shape[0], seed, DRAWS)])
     low, high = np.percentile(found, COVERAGE)
     return Interval(float(means(np.ones((1, shape[0])))[0]), float(low), float(high))
+
+
+def median(values: ArrayLike, groups: ArrayLike, seed: int) -> Interval:
+    """The mean over the columns of ``values`` [N, R] of their medians."""
+    value, found = medians(values, groups, seed)
+    low, high = np.percentile(found, COVERAGE)
+    return Interval(value, float(low), float(high))
+
+
+def medians(values: ArrayLike, groups: ArrayLike, seed: int) -> tuple[float, Numbers]:
+    """The same, and of each draw, [draws]."""
+    columns = np.asarray(values, np.float64)
+    return spread(
+        lambda rows: float(np.median(columns[rows], axis=0).mean()), groups, seed, LEAST_DRAWS
+    )
 
 
 def paired_difference(right: ArrayLike, other: ArrayLike, groups: ArrayLike, seed: int) -> Interval:

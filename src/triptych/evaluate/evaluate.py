@@ -26,7 +26,7 @@ PROBES: dict[str, Evaluator] = {
     "linear": LinearProbe(),
     **{f"{shots}-shot": FewShot(shots) for shots in SHOTS},
 }
-CHOICES = ", ".join((*PROBES, "clusters"))
+CHOICES = ", ".join((*PROBES, "clusters", "retrieval", "localization"))
 LEVELS = ("video", "clip")
 
 

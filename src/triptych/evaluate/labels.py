@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import UserError
+from triptych.evaluate.csv_rows import Paths, read_rows, some
 from triptych.evaluate.folds import Strings
 
+NEEDS = "a column path or clip_id and a label column"
 PATH_COLUMNS = ("path", "file", "filename")
 OTHER_COLUMNS = ("fold", "group", "split")
-DELIMITERS = ",;\t"
-EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def read_labels(path: Path, target: str | None = None) -> LabelFile:
     ``target`` names the label column; without it the column ``label``, or the only one there is.
     Optional columns: ``fold``, ``group``, ``split`` (train or test). Raises UserError in one line.
     """
-    header, rows = _cells(path)
+    header, rows = read_rows(path, NEEDS)
     if "clip_id" in header:
         key = "clip_id"
     else:
@@ -95,7 +92,7 @@ def read_labels(path: Path, target: str | None = None) -> LabelFile:
 
 def label_columns(path: Path) -> list[str]:
     """The columns of a CSV that may hold labels. Raises UserError in one line."""
-    return _label_columns(_cells(path)[0])
+    return _label_columns(read_rows(path, NEEDS)[0])
 
 
 def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root: Path) -> Joined:
@@ -106,7 +103,7 @@ def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root:
     """
     keys: Sequence[str] = clip_ids if labels.by_clip else paths
     known = set(keys)
-    paths_meant = _Paths(known, labels.lines, root)
+    paths_meant = Paths(known, [line.key for line in labels.lines], root)
     found: dict[str, Line] = {}
     unknown = []
     for line in labels.lines:
@@ -121,7 +118,7 @@ def join(labels: LabelFile, clip_ids: Sequence[str], paths: Sequence[str], root:
     if not found:
         raise UserError(
             f"{labels.name}: none of its {len(unknown)} keys names a clip of the embeddings; "
-            f"it says {_some(unknown)}, the embeddings say {_some(sorted(known))}"
+            f"it says {some(unknown)}, the embeddings say {some(sorted(known))}"
         )
     rows = np.array([row for row, key in enumerate(keys) if key in found], dtype=np.int64)
     lines = [found[keys[row]] for row in rows]
@@ -147,7 +144,7 @@ def describe(labels: LabelFile, joined: Joined, of: str = "in the embeddings") -
         lines.append(
             f"{labels.name}: {len(joined.unknown)} of {len(labels.lines)} labelled "
             f"{'clips' if labels.by_clip else 'files'} are not {of} and are left out: "
-            f"{_some(joined.unknown)}"
+            f"{some(joined.unknown)}"
         )
     if joined.unlabelled:
         total = joined.unlabelled + len(joined.rows)
@@ -157,81 +154,6 @@ def describe(labels: LabelFile, joined: Joined, of: str = "in the embeddings") -
     if labels.blank:
         lines.append(f"{labels.name}: {labels.blank} rows have an empty {labels.target!r}")
     return lines
-
-
-class _Paths:
-    """Finds the path of the table that a path of the labels file means."""
-
-    def __init__(self, known: set[str], lines: list[Line], root: Path) -> None:
-        self.root = root.resolve().as_posix() + "/"
-        self.by_name: dict[str, list[str]] = {}
-        for path in known:
-            self.by_name.setdefault(PurePosixPath(path).name, []).append(path)
-        self.written: dict[str, int] = {}
-        for line in lines:
-            name = PurePosixPath(self._plain(line.key)).name
-            self.written[name] = self.written.get(name, 0) + 1
-
-    def by(self, key: str) -> str | None:
-        wanted = self._plain(key)
-        name = PurePosixPath(wanted).name
-        candidates = self.by_name.get(name, [])
-        if wanted in candidates:
-            return wanted
-        # One is the end of the other: a folder in front was written or left away.
-        ends = [
-            path
-            for path in candidates
-            if f"/{path}".endswith(f"/{wanted}") or f"/{wanted}".endswith(f"/{path}")
-        ]
-        if len(ends) > 1:
-            raise UserError(
-                f"labels: {key!r} may be any of {len(ends)} files: {_some(sorted(ends))}; write "
-                "paths relative to the collection's folder"
-            )
-        if ends:
-            return ends[0]
-        # Folders differ: only a name that is met once on both sides can be meant.
-        alone = len(candidates) == 1 and self.written[name] == 1
-        return candidates[0] if alone else None
-
-    def _plain(self, key: str) -> str:
-        path = unicodedata.normalize("NFC", key).replace("\\", "/")
-        return path.removeprefix(self.root).removeprefix("./")
-
-
-def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows with their line numbers, stripped of blanks around cells."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x}); "
-            "save it as CSV in UTF-8"
-        ) from None
-    first = text.lstrip().split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise UserError(f"{path}: line {reader.line_num} is not CSV ({error})") from None
-    rows = [(number, row) for number, row in rows if any(row)]
-    if len(rows) < 2:
-        what = "has a header but no rows" if rows else "is empty"
-        raise UserError(f"{path}: {what}; it needs a column path or clip_id and a label column")
-    header = rows[0][1]
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise UserError(f"{path}: two columns are called {twice!r}; rename one")
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise UserError(
-                f"{path}: line {number} has {len(row)} cells, the header {len(header)}; put quotes "
-                "around cells that hold the delimiter"
-            )
-    return header, rows[1:]
 
 
 def _label_columns(header: list[str]) -> list[str]:
@@ -277,8 +199,3 @@ def _agree(path: Path, first: Line, second: Line, key: str) -> None:
                 f"{path}: {key!r} has the {what} {one!r} in line {first.number} and {other!r} in "
                 f"line {second.number}; keep one"
             )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:EXAMPLES])
-    return shown + (f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else "")

@@ -61,6 +61,22 @@ def whole(duration: float, captions: Sequence[Caption]) -> list[Span]:
     return [span] if span.end > span.start else []
 
 
+def sliding(duration: float, captions: Sequence[Caption], window: float, hop: float) -> list[Span]:
+    """A time line: windows of ``window`` seconds every ``hop`` seconds, whatever captions say.
+
+    The last one begins earlier, so that it ends with the file and is as long. A window's words are
+    those of the captions whose middle is in it, so that every caption is in one.
+    """
+    count = max(1, math.ceil((duration - window) / hop - 1e-6) + 1)
+    spans = []
+    for index in range(count):
+        start = max(0.0, min(index * hop, duration - window))
+        end = min(start + window, duration)
+        within = [one.text for one in captions if start <= (one.start + one.end) / 2 < end]
+        spans.append(Span(start, end, " ".join(within)))
+    return [span for span in map(_to_milliseconds, spans) if span.end > span.start]
+
+
 def _merge(captions: Sequence[Caption], pause: float, shortest: float) -> list[Span]:
     groups: list[Span] = []
     for caption in captions:

@@ -9,7 +9,7 @@ from typing import Any
 
 from triptych.manifest.caption_files import words_of
 from triptych.manifest.captions import fit_to
-from triptych.manifest.cut import Span, cut, whole
+from triptych.manifest.cut import Span, cut, sliding, whole
 from triptych.manifest.facts import Facts
 from triptych.manifest.judge import Kept, judge
 from triptych.manifest.listing import MEDIA_SUFFIXES
@@ -30,6 +30,7 @@ class Job:
     window: float = 4.0
     shortest: float = 4.0
     whole: bool = False  # one clip, cut nowhere
+    hop: float | None = None  # windows every so many seconds, not cut by captions
     check: Check = "sample"
 
 
@@ -79,6 +80,8 @@ def _clips(job: Job, path: Path, facts: Facts) -> FileClips:
     remarks = [*words.remarks, *((words.source, remark) for remark in fitted.remarks)]
     if job.whole:
         spans = whole(duration, fitted.captions)
+    elif job.hop is not None:
+        spans = sliding(duration, fitted.captions, job.window, job.hop)
     else:
         spans = cut(duration, fitted.captions, job.window, job.shortest)
     rows = _rows(job, path, facts, spans)

@@ -47,6 +47,7 @@ def scan(
     window: float = WINDOW,
     min_caption: float = SHORTEST,
     whole: bool = False,
+    hop: float | None = None,
     check: Check = "sample",
     leave_out: Path | None = None,
     workers: int | None = None,
@@ -57,16 +58,18 @@ def scan(
 
     A video with captions is cut by them, neighbours merged until they last ``min_caption``
     seconds; anything else into windows of ``window`` seconds. With ``whole`` each file is one clip
-    with all its captions, see ``Clip.segments``. ``check="full"`` decodes every
-    frame, ``"sample"`` the beginning, middle and end of long videos, and everything where those
-    show damage. Each file is read in one of ``workers`` processes (default: one per core; 0: in
-    this one) within ``seconds_per_file`` seconds and one more per megabyte. With ``out``, writes
-    ``manifest.parquet`` and ``problems.parquet`` there. ``leave_out``
-    is a folder not to look into, by default ``out``. ``read`` is what reads one file.
+    with all its captions, see ``Clip.segments``. With ``hop`` each file becomes a time line:
+    windows of ``window`` seconds every ``hop`` seconds, which captions do not cut.
+    ``check="full"`` decodes every frame, ``"sample"`` the beginning, middle and end of long
+    videos, and everything where those show damage. Each file is read in one of ``workers``
+    processes (default: one per core; 0: in this one) within ``seconds_per_file`` seconds and one
+    more per megabyte. With ``out``, writes ``manifest.parquet`` and ``problems.parquet`` there.
+    ``leave_out`` is a folder not to look into, by default ``out``. ``read`` reads one file.
 
     Raises UserError if there is no such folder or nothing in it; whatever is wrong with single
     files is in the problems instead.
     """
+    _check_hop(hop, window, whole)
     _check_arguments(window, min_caption, check, seconds_per_file, workers)
     root = Path(folder).expanduser().absolute()
     into = Path(out).expanduser() if out is not None else None
@@ -82,6 +85,7 @@ def scan(
             window=window,
             shortest=min_caption,
             whole=whole,
+            hop=hop,
             check=check,
         )
         for path, size in listing.media.items()
@@ -96,6 +100,20 @@ def scan(
     if into is not None:
         result.write(into)
     return result
+
+
+def _check_hop(hop: float | None, window: float, whole: bool) -> None:
+    if hop is None:
+        return
+    if whole:
+        raise UsageError(
+            f"hop={hop}: cuts files into windows, and whole leaves them whole; keep one"
+        )
+    if not SHORTEST_WINDOW <= hop <= window:
+        raise UsageError(
+            f"hop={hop}: must be from {SHORTEST_WINDOW} seconds to those of a window, {window}, so "
+            "that no second is left out"
+        )
 
 
 def _check_arguments(

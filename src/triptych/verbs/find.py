@@ -42,19 +42,57 @@ def search(
 
 def evaluate(
     what: Annotated[
-        str, typer.Argument(help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot or clusters")
+        str,
+        typer.Argument(
+            help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot, clusters, retrieval or "
+            "localization"
+        ),
     ],
     embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet")],
-    labels: Annotated[Path, typer.Argument(help="CSV: path or clip_id, and label columns")],
-    target: Annotated[str | None, typer.Option(help="the label column")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV: path or clip_id, and label columns; for localization path, start, end and "
+            "the words of each step"
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="the protocol of retrieval or localization"),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="the label column, or that of words")] = None,
     vector: Annotated[str, typer.Option(help="which vectors")] = "vector_video",
     level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
+    run: Annotated[
+        Path | None, typer.Option(help="the run whose model turns words into vectors")
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     out: Annotated[Path | None, typer.Option(help="results.json to add to")] = None,
 ) -> dict[str, Any]:
     """Score embeddings against labels, with the protocol and a bootstrap interval over groups."""
+    from triptych.errors import UsageError
+    from triptych.evaluate.across import ACROSS, evaluate_across
     from triptych.evaluate.evaluate import evaluate as score
 
+    words = list(settings or ())
+    if labels is not None and "=" in labels.name and not labels.exists():
+        labels, words = None, [str(labels), *words]  # retrieval may do without labels
+    if what in ACROSS:
+        rows = evaluate_across(
+            embeddings,
+            labels,
+            what=what,
+            settings=words,
+            run=run,
+            target=target,
+            seed=seed,
+            out=out,
+        )
+        return {"table": rows}
+    if labels is None:
+        raise UsageError(f"evaluate {what}: needs a CSV of labels after the embeddings")
+    if words:
+        raise UsageError(f"{words[0]!r}: only retrieval and localization have settings")
     rows = score(
         embeddings, labels, what=what, vector=vector, target=target, level=level, seed=seed, out=out
     )

@@ -29,12 +29,18 @@ def scan(
     whole: Annotated[
         bool, typer.Option(help="each file one clip, with all its captions; see clip.segments")
     ] = False,
+    hop: Annotated[
+        float | None,
+        typer.Option(help="a time line: windows every so many seconds, not cut by captions"),
+    ] = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
     """Cut the videos of FOLDER into clips and say which files are bad, and why."""
     from triptych.manifest.scan import scan as read
 
-    found = read(folder, out, window=window, min_caption=min_caption, whole=whole, workers=workers)
+    found = read(
+        folder, out, window=window, min_caption=min_caption, whole=whole, hop=hop, workers=workers
+    )
     manifest = found.manifest
     return {
         "manifest": str(out / "manifest.parquet"),
