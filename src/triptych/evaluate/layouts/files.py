@@ -59,7 +59,7 @@ def text(path: Path) -> str:
 def rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV by its header, which must have ``columns``; blank rows are left out.
 
-    Raises UserError in one line where a column is missing or a row has other cells.
+    Raises UserError in one line where a column is missing, a row has other cells, or none is there.
     """
     table = cells(path)
     header = table[0][1] if table else []
@@ -73,6 +73,8 @@ def rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         if len(row) != len(header):
             raise UserError(f"{path}: line {number} has {len(row)} cells, the header {len(header)}")
         found.append(dict(zip(header, row, strict=True)))
+    if not found:
+        raise UserError(f"{path}: a header and no rows")
     return found
 
 
