@@ -10,16 +10,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from triptych.atomic import alone, whole_file
-from triptych.descriptors.batched.device import Device
-from triptych.descriptors.choices import Keypoints, Level, keypoints
+from triptych.descriptors.choices import Level, keypoints
 from triptych.descriptors.finding import Finding
+from triptych.descriptors.how import How
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
@@ -44,33 +44,26 @@ class Collection:
     workers: int | None = None  # processes; None: one a core; 0: in this one
     keep_rows: bool = False
     level: Level = "video"  # what gets a vector
-    device: Device | None = None  # that makes the rows; None: the compiled program does
 
     def describe(
         self,
         manifest: Manifest,
         settings: FisherSettings,
-        how: Keypoints,
+        how: How,
         *,
         model: Path | None = None,
         boxes: Path | None = None,
-        people: Finding | None = None,
-        fast: bool = False,
     ) -> dict[str, Any]:
         """Write the table, the model and the problems; returns where they are and what is in them.
 
-        Raises UserError where nothing can be described.
+        Rows are made as those were that ``model`` was fitted to, where there is one. Raises
+        UserError where nothing can be described.
         """
         fitted = FisherModel.load(model) if model else None
         if fitted:
-            how, fast = _how(fitted, model)
-            _compare(fitted, people, boxes)
-        batched = self.device is not None
-        if batched and fast:
-            raise UserError(
-                f"{model}: fitted to the fast mode, which no device has; leave out --device"
-            )
-        videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
+            how = _as_fitted(how, fitted, model)
+            _compare(fitted, how.people, boxes)
+        videos = videos_of(manifest, how, boxes, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         if boxes:
@@ -102,7 +95,7 @@ class Collection:
         self,
         videos: Sequence[Video],
         settings: FisherSettings,
-        how: Keypoints,
+        how: How,
         store: Store,
         problems: Problems,
     ) -> FisherModel:
@@ -122,10 +115,7 @@ class Collection:
             return FisherModel.load(kept)
         rows = SampleFiles(sample)
         say(f"fitting {settings.components} components to rows of {len(rows)} videos")
-        made = {"keypoints": how, "fast": drawn[0].fast, "revision": REVISION}
-        source: dict[str, Any] = {"descriptor": "idt", **made}
-        if videos[0].people:
-            source["people"] = videos[0].people.facts
+        source = {"descriptor": "idt", **how.facts, "revision": REVISION}
         fitted = FisherModel.fit(rows, settings, source=source)
         fitted.save(kept)
         return fitted
@@ -133,10 +123,11 @@ class Collection:
     def _run(self, task: Task, videos: Sequence[Video], what: str, problems: Problems) -> None:
         """One call of ``task`` for each video that has no problem yet."""
         left = [video for video in videos if video.path not in problems]
-        if self.device is None:
+        device = videos[0].how.device if videos else None
+        if device is None:
             found = one_by_one(task, left, self.workers)
         else:
-            found = side_by_side(task, left, self.workers, self.device)
+            found = side_by_side(task, left, self.workers, device)
         for problem in track(found, len(left), what):
             if problem:
                 problems[problem.path] = problem
@@ -180,8 +171,9 @@ class Collection:
             "with_boxes": sum(video.boxes is not None for video in described),
             "dropped": dropped,
         }
-        if videos[0].people:
-            info["people"] = videos[0].people.facts
+        people = videos[0].how.people
+        if people:
+            info["people"] = people.facts
         table, model = self.out / "idt.parquet", self.out / "idt.safetensors"
         when = tuple(starts) if self.level == "clip" else None
         DescriptorTable(tuple(paths), vectors, counts, info, when).write(table)
@@ -193,7 +185,7 @@ class Collection:
             "descriptors": str(table),
             "model": str(model),
             "rows": str(store.rows) if self.keep_rows else None,
-            "boxes": str(self._boxes) if videos[0].people else None,
+            "boxes": str(self._boxes) if people else None,
             "videos": len(described),
             "vectors": count,
             "without_motion": int((counts == 0).sum()),
@@ -219,16 +211,19 @@ class SampleFiles(Mapping[str, Block]):
         return len(self._files)
 
 
-def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
-    """How the rows were made that a model was fitted to; those to be encoded are made alike."""
+def _as_fitted(how: How, fitted: FisherModel, path: Path | None) -> How:
+    """The same, but that rows are made as those were that a model was fitted to."""
     source = _source(fitted)
     made = source.get("descriptor") == "idt" and source.get("revision") == REVISION
     if not made or len(fitted.projection.mean) != WIDTH:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
+    fast = bool(source.get("fast"))
+    if fast and how.device:
+        raise UserError(f"{path}: fitted to the fast mode, which no device has; leave out --device")
     try:
-        return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+        return replace(how, keypoints=keypoints(str(source.get("keypoints"))), fast=fast)
     except UsageError as error:
         raise UserError(f"{path}: {error}; take another model") from None
 
