@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,13 @@ def test_a_fitted_model_describes_others_and_rows_may_be_kept(
 
 
 def assert_same(out: Path, plain: Path) -> None:
-    """The same table; sums of another process may differ in their last bits on some processors."""
+    """The same table, whether the model was fitted or given.
+
+    Sums of another process may differ in their last bits on some processors.
+    """
     one, other = (DescriptorTable.read(folder / "idt.parquet") for folder in (out, plain))
-    assert (one.paths, one.info) == (other.paths, other.info)
+    assert one.paths == other.paths
+    assert {**one.info, "made_of": ""} == {**other.info, "made_of": ""}
     assert one.trajectories is not None
     assert other.trajectories is not None
     np.testing.assert_array_equal(one.trajectories, other.trajectories)
@@ -143,6 +148,49 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     one, other = (FisherModel.load(folder / "idt.safetensors") for folder in (plain, out))
     assert (one.digest, one.facts) == (other.digest, other.facts)
     assert not (out / ".idt.part").exists()
+
+
+def test_what_is_finished_is_not_made_again(
+    manifest: Manifest, plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, model = tmp_path / "out", plain / "idt.safetensors"
+
+    def made(at: Collection, **how: object) -> tuple[dict[str, object], bool]:
+        """What the verb returns, and whether it did nothing for it."""
+        file = out / "idt.parquet"
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        capsys.readouterr()
+        found = at.describe(manifest, SETTINGS, How("none"), **how)  # type: ignore[arg-type]
+        idle = file.stat().st_mtime_ns == before
+        assert ("described already" in capsys.readouterr().err) == idle
+        assert not (out / ".idt.part").exists()
+        return found, idle
+
+    plainly = Collection(out, workers=0)
+    first, idle = made(plainly, model=model)
+    assert not idle
+    again, idle = made(plainly, model=model)
+    assert (again, idle) == (first, True)
+    for other in (
+        Collection(out, "fisher", workers=0),
+        Collection(out, workers=0, level="clip"),
+        Collection(out, workers=0, keep_rows=True),
+    ):
+        assert made(other, model=model)[1] is False, other
+        assert made(other, model=model)[1] is True, other
+    next((out / "idt_rows").iterdir()).unlink()
+    kept = Collection(out, workers=0, keep_rows=True)
+    assert made(kept, model=model)[1] is False  # rows were asked for too, and one is gone
+    (out / "idt.safetensors").unlink()
+    assert made(plainly, model=model)[1] is False
+    (out / "idt_problems.parquet").write_bytes(b"PAR1")
+    assert made(plainly, model=model)[1] is False
+    moved = replace(manifest, root=tmp_path / "moved")
+    (tmp_path / "moved").symlink_to(manifest.root)
+    assert plainly.describe(moved, SETTINGS, How("sift"), model=model) == first
+    fewer = manifest.select(range(len(manifest) - 3))
+    assert plainly.describe(fewer, SETTINGS, How("none"), model=model) != first
+    assert "described already" in capsys.readouterr().err  # of the moved ones, not of the fewer
 
 
 def test_clips_have_the_trajectories_in_their_time(
