@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.trajectories import film
 from triptych.descriptors.collection import Collection, SampleFiles
+from triptych.descriptors.how import How
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.manifest.scan import scan
 from triptych.workers import Done, run_isolated
@@ -32,6 +33,7 @@ ROWS, COLUMNS = 500, 426
 FEW = FisherSettings(
     components=8, starts=1, start_iterations=2, iterations=2, sketch=100, rows_per_video=50
 )
+HOW = How("none")
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def _described(folder: Path, count: int) -> Cost:
         (folder / "films" / f"{number}.mp4").hardlink_to(folder / "films" / "0.mp4")
     manifest = scan(folder / "films", workers=0).manifest
     # Everything is compiled before it counts.
-    Collection(folder / "warm", workers=0).describe(manifest.select([0]), FEW, "none")
+    Collection(folder / "warm", workers=0).describe(manifest.select([0]), FEW, HOW)
     before, start = _memory(), time.process_time()
-    Collection(folder / "out", workers=0).describe(manifest, FEW, "none")
+    Collection(folder / "out", workers=0).describe(manifest, FEW, HOW)
     return Cost(time.process_time() - start, before, _memory())
 
 

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_validator
 
-from triptych.config import Config, described, keys, load, override, save, unknown, validated
+from triptych.config import (
+    Config,
+    described,
+    keys,
+    load,
+    override,
+    save,
+    unknown,
+    validated,
+    written,
+)
 from triptych.errors import UsageError, UserError
 
 
@@ -70,6 +80,22 @@ def test_pairs_override(pair: str, key: str, value: object) -> None:
         found = getattr(found, name)
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (None, "null"), (0.5, "0.5"), (1e-5, "1e-05"), ("xdc", "xdc"),
+     ((1.0, 0.5), "1.0,0.5"), (["video"], "video"), ([True, None], "true,null")],
+)  # fmt: skip
+def test_a_value_is_written_as_a_pair_takes_it(value: object, text: str) -> None:
+    assert written(value) == text
+
+
+@given(st.booleans(), st.one_of(st.none(), st.integers()), st.floats(1e-300, 1e300))
+def test_what_is_written_is_read_again(flip: bool, limit: int | None, rate: float) -> None:
+    run = Run(flip=flip, limit=limit, clip=Clip(rate=rate))
+    values = {"flip": flip, "limit": limit, "clip.rate": rate}
+    assert override(Run(), [f"{key}={written(value)}" for key, value in values.items()]) == run
 
 
 class Told(Config):

@@ -53,17 +53,22 @@ def described(config: type[BaseModel], prefix: str = "") -> list[dict[str, str]]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             rows += described(kind, f"{prefix}{name}.")
             continue
-        default = field.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else json.dumps(default)
         rows.append(
             {
                 "key": prefix + name,
-                "default": shown.strip('"'),
+                "default": written(field.default),
                 "values": _values(kind, field.metadata),
                 "meaning": field.description or "",
             }
         )
     return rows
+
+
+def written(value: Any) -> str:
+    """A value as ``key=value`` takes it: true, null, a comma list, or a word as it is."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(written, value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _values(kind: Any, limits: Sequence[Any] = ()) -> str:

@@ -26,6 +26,7 @@ collect_ignore = (
             "rows",
             "extract",
             "collection",
+            "how",
             "videos",
         )
     ]

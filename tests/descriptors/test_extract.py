@@ -11,6 +11,7 @@ from triptych.descriptors import extract as module
 from triptych.descriptors.extract import extract, find_people, trajectories
 from triptych.descriptors.finding import finding
 from triptych.descriptors.frames import grey_frames
+from triptych.descriptors.how import How
 from triptych.descriptors.rows import read_facts, read_rows
 from triptych.descriptors.trajectories import Trajectories
 from triptych.errors import UsageError, UserError
@@ -24,7 +25,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_file_gives_what_its_frames_give(clip: Path) -> None:
-    found = list(trajectories(clip))
+    found = list(trajectories(clip, How()))
     tracker = Trajectories(112, 144)
     wanted = [tracker.take(grey) for grey in grey_frames(clip)]
     assert [len(block) for block in found] == [len(block) for block in wanted]
@@ -33,12 +34,12 @@ def test_a_file_gives_what_its_frames_give(clip: Path) -> None:
 
 
 def test_boxes_go_to_their_frames(clip: Path) -> None:
-    plain = np.concatenate(list(trajectories(clip, keypoints="none")))
+    plain = np.concatenate(list(trajectories(clip, How("none"))))
     whole = {number: [(0.0, 0.0, 144.0, 112.0)] for number in range(20)}
-    masked = np.concatenate(list(trajectories(clip, keypoints="none", people=whole)))
+    masked = np.concatenate(list(trajectories(clip, How("none"), people=whole)))
     assert len(masked) > 2 * len(plain)  # no camera is found, so the background counts as moving
     half = {number: boxes for number, boxes in whole.items() if number > 17}
-    part = np.concatenate(list(trajectories(clip, keypoints="none", people=half)))
+    part = np.concatenate(list(trajectories(clip, How("none"), people=half)))
     assert len(plain) < len(part) < len(masked)
 
 
@@ -46,9 +47,9 @@ def test_people_found_are_the_boxes_written(clip: Path, tmp_path: Path) -> None:
     how = finding(str(save_yolos(tmp_path / "yolos")), every=3, confidence=0.0)
     assert find_people(clip, tmp_path / "a.csv", how) == (20, 20)
     outs = [tmp_path / name for name in ("plain", "read", "found")]
-    extract(clip, outs[0], keypoints="none")
-    extract(clip, outs[1], keypoints="none", boxes=tmp_path / "a.csv")
-    extract(clip, outs[2], keypoints="none", finding=how)
+    extract(clip, outs[0], How("none"))
+    extract(clip, outs[1], How("none"), boxes=tmp_path / "a.csv")
+    extract(clip, outs[2], How("none", people=how))
     plain, read, looked = (np.concatenate(list(read_rows(out))) for out in outs)
     np.testing.assert_array_equal(read, looked)
     assert plain.shape != read.shape or not np.array_equal(plain, read)
@@ -61,7 +62,7 @@ def test_people_found_are_the_boxes_written(clip: Path, tmp_path: Path) -> None:
 
 def test_boxes_of_another_video_are_refused(clip: Path) -> None:
     with pytest.raises(UserError, match=r"square\.mp4: has 20 frames, .* boxes for frame 20"):
-        list(trajectories(clip, keypoints="none", people={20: [(0, 0, 1, 1)], 3: []}))
+        list(trajectories(clip, How("none"), people={20: [(0, 0, 1, 1)], 3: []}))
 
 
 def test_frames_that_do_not_decode_are_counted(
@@ -70,20 +71,20 @@ def test_frames_that_do_not_decode_are_counted(
     film = data / "containers" / "damaged" / "demo.ogv"
     few = [np.empty((0, 436), np.float32)] * 366
     monkeypatch.setattr(module, "trajectories", lambda *_, **__: iter(few))  # they take long
-    assert extract(film, tmp_path / "a.parquet") == (0, 366)
+    assert extract(film, tmp_path / "a.parquet", How()) == (0, 366)
     assert "demo.ogv: 366 of about 144" in capsys.readouterr().err
 
 
 def test_one_frame_gives_no_trajectory(tmp_path: Path) -> None:
     one = np.repeat(texture(48, 64)[..., None], 3, axis=2)
     path = write_video(tmp_path / "one.mp4", [0], picture=lambda _: one)
-    assert [block.shape for block in trajectories(path)] == [(0, 436)]
+    assert [block.shape for block in trajectories(path, How())] == [(0, 436)]
 
 
 def test_small_pictures_and_no_pictures_are_refused_by_name(tmp_path: Path) -> None:
     small = np.zeros((30, 64, 3), np.uint8)
     path = write_video(tmp_path / "small.mp4", [0, 40], picture=lambda _: small)
     with pytest.raises(UserError, match=r"small\.mp4: pictures are 64x30"):
-        list(trajectories(path))
+        list(trajectories(path, How()))
     with pytest.raises(DecodeError, match=r"gone\.mp4"):
-        list(trajectories(tmp_path / "gone.mp4"))
+        list(trajectories(tmp_path / "gone.mp4", How()))

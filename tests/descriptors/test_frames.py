@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.clips.making import write_video
+from tests.descriptors import films
 from tests.descriptors.scenes import texture
 from triptych.clips.media import DecodeError
 from triptych.descriptors.frames import (
@@ -138,6 +139,21 @@ def test_when_every_frame_is_shown(tmp_path: Path, data: Path) -> None:
     np.testing.assert_allclose(frame_times(late), times / 1000, atol=2e-3)
     reference = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
     np.testing.assert_allclose(frame_times(reference), np.arange(360) / 25, atol=1e-4)
+
+
+def test_in_a_damaged_film_every_frame_keeps_its_own_time(data: Path, tmp_path: Path) -> None:
+    """Told by its picture: that of the whole film at that time."""
+    whole = films.damaged(data, tmp_path / "a.mp4")
+    times = frame_times(tmp_path / "a.mp4")
+    shown: dict[bytes, set[float]] = {}
+    for grey, at in zip(grey_frames(whole), frame_times(whole), strict=True):
+        shown.setdefault(grey.tobytes(), set()).add(round(at, 4))
+    pictures = [grey.tobytes() for grey in grey_frames(tmp_path / "a.mp4")]
+    assert len(times) == len(pictures) == 210
+    same = [(shown[one], at) for one, at in zip(pictures, times, strict=True) if one in shown]
+    assert len(same) > 200
+    assert all(round(at, 4) in right for right, at in same)
+    assert (times[29], times[30]) == (pytest.approx(1.16), pytest.approx(2.8))
 
 
 @pytest.mark.parametrize("rotation", [0, 90])

@@ -7,6 +7,7 @@ from tests.descriptors import films
 from tests.descriptors.batched.frames import alike
 from triptych.descriptors import running as module
 from triptych.descriptors.batched.device import Device
+from triptych.descriptors.how import How
 from triptych.descriptors.model import FisherSettings
 from triptych.descriptors.rows import read_facts, read_rows
 from triptych.descriptors.running import one_by_one, side_by_side
@@ -20,7 +21,7 @@ def test_side_by_side_is_as_one_by_one(tmp_path: Path, monkeypatch: pytest.Monke
     settings = FisherSettings()
     stores = [Store(tmp_path / name, tmp_path / name / "rows") for name in ("one", "side")]
     tasks = [Sample(store, settings) for store in stores]
-    videos = [videos_of(manifest, "none", None, batched=batched) for batched in (False, True)]
+    videos = [videos_of(manifest, How("none", device=device)) for device in (None, Device("cpu"))]
     alone = list(one_by_one(tasks[0], videos[0], 0))
     monkeypatch.setattr(module, "GROUP", 3)
     together = list(side_by_side(tasks[1], videos[1], 0, Device("cpu")))
@@ -43,7 +44,7 @@ def test_a_group_that_crashes_is_tried_one_by_one(
 ) -> None:
     manifest = films.make(tmp_path / "films")
     store = Store(tmp_path, tmp_path / "rows")
-    videos = videos_of(manifest, "none", None, batched=True)[1:4]
+    videos = videos_of(manifest, How("none", device=Device("cpu")))[1:4]
     real = module.run_isolated
 
     def run(function, items, **how):  # type: ignore[no-untyped-def]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.descriptors.scenes import OWN, PAN, SIDE, START, film, texture
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.how import How
 from triptych.descriptors.pyramid import Floats, Grey
 from triptych.descriptors.trajectories import Trajectories
 from triptych.errors import UserError
@@ -105,7 +106,7 @@ def pairs_of(reference: Floats, rows: Floats) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("keypoints", ["sift", "none"])
 def test_parity_with_the_original_program(data: Path, reference: Floats, keypoints: str) -> None:
     film = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
-    rows = np.concatenate(list(trajectories(film, keypoints=keypoints)))  # type: ignore[arg-type]
+    rows = np.concatenate(list(trajectories(film, How(keypoints))))  # type: ignore[arg-type]
     rows[:, 9] = np.clip(rows[:, 9] / 360, 0, 0.999)
     pairs = np.array(pairs_of(reference, rows))
     assert len(pairs) >= 0.99 * len(reference)
@@ -126,7 +127,7 @@ def test_fast_trajectories_go_nearly_the_same_ways(data: Path) -> None:
     file = data / "idt_reference" / "person01_boxing_d1_uncomp.avi"
     found = []
     for fast in (False, True):
-        ended = islice(trajectories(file, keypoints="none", fast=fast), 60)
+        ended = islice(trajectories(file, How("none", fast)), 60)
         found.append(np.concatenate(list(ended)))
     slow, quick = found
     assert len(quick) == pytest.approx(len(slow), rel=0.15)

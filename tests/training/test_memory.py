@@ -137,6 +137,9 @@ def test_runs_of_k_means_differ_by_their_seeds() -> None:
         ("ir", ["modalities=video,audio", "frozen=audio"], "frozen=audio: .*leave it out"),
         ("ir", ["prior.file=d.parquet"], "prior.file: method=ir .* take method=la"),
         ("sdc", ["prior.file=d.parquet"], "prior.file: method=sdc"),
+        ("la", ["prior.file=d", "prior.weight=2"], "prior.weight=2.0: .* take prior.space=joint"),
+        ("ir", ["prior.weight=0.5"], "prior.weight=0.5: it weighs the descriptors in the joint"),
+        ("la", ["prior.column=vector_video"], "prior.column=vector_video: there is no file to"),
         ("la", ["prior.space=joint"], "prior.space=joint: .* name its descriptors with prior.file"),
     ],
 )
@@ -144,6 +147,14 @@ def test_what_a_bank_cannot_honour_is_refused(method: str, pairs: list[str], sai
     recipe = config.override(Recipe(), [f"method={method}", *pairs])
     with pytest.raises(UsageError, match=said):
         memory.refuse(declare(method, recipe.modalities), recipe)
+
+
+def test_settings_of_a_prior_that_are_as_they_were_are_not_refused() -> None:
+    given = ["prior.weight=1", "prior.column=vector"]
+    for pairs in ([], given, ["prior.file=d", *given], ["prior.file=d", "prior.column=other"],
+                  ["prior.file=d", "prior.space=joint", "prior.weight=2"]):  # fmt: skip
+        recipe = config.override(Recipe(), ["method=la", *pairs])
+        memory.refuse(declare("la", recipe.modalities), recipe)
 
 
 def test_a_prior_of_too_few_different_vectors_is_refused(small: Small, tmp_path: Path) -> None:
@@ -298,9 +309,14 @@ def test_a_run_begins_with_another_s_bank_by_its_clips(
     recipe = config.override(LA, ["epochs=1"])
     capsys.readouterr()
     pretrain(small.manifest, recipe, tmp_path / "la", small.source, init=tmp_path / "ir")
-    assert f"3 of {len(small.manifest)} clips are not in its memory bank of video" in (
-        capsys.readouterr().err
-    )
+    count = len(checkpoint.part(tensors(tmp_path / "ir"), "encoders"))
+    said = capsys.readouterr().err
+    assert f"3 of {len(small.manifest)} clips are not in its memory bank of video" in said
+    assert (
+        f"pretrain: from {tmp_path / 'ir' / 'checkpoints' / 'last.safetensors'}: the encoder of "
+        f"video ({count} tensors), the memory bank of video ({len(some)} of {len(small.manifest)} "
+        "clips)\n"
+    ) in said
     given, taken = tensors(tmp_path / "ir"), tensors(tmp_path / "la", "initial")
     assert torch.equal(taken["memory.video.values"][3:], given["memory.video.values"])
     assert taken["memory.video.known"].tolist() == [False] * 3 + [True] * len(some)
@@ -320,7 +336,9 @@ def test_weights_without_a_bank_give_one_that_begins_anew(
     pretrain(small.manifest, sdc, tmp_path / "sdc", small.source)
     recipe = config.override(IR, ["epochs=1"])
     pretrain(small.manifest, recipe, tmp_path / "ir", small.source, init=tmp_path / "sdc")
-    assert "has no memory bank of video, which begins anew" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has no memory bank of video, which begins anew" in said
+    assert said.count("the memory bank of") == 0
 
 
 def test_what_cannot_be_read_is_a_member_no_more() -> None:

@@ -62,6 +62,15 @@ def test_a_normaliser_is_a_word_or_a_number_above_nothing() -> None:
     assert config.override(Recipe(), ["bank.noise=null"]).bank.noise is None
 
 
+@pytest.mark.parametrize(
+    "pair", ["bank.temperature=1e-30", "bank.temperature=1e30", "prior.weight=1e30"]
+)
+def test_what_leaves_the_range_of_its_numbers_is_refused(pair: str) -> None:
+    """A loss of 1e29 that is finite, and a joint space of infinity, were met in training first."""
+    with pytest.raises(UsageError, match=pair.partition("=")[0]):
+        config.override(Recipe(), [pair])
+
+
 def test_alpha_is_one_number_or_one_an_epoch_and_the_last_stays() -> None:
     ramp = config.override(Recipe(), ["contrast.alpha=0,0,0,.2,.2,.4,.4,.5"])
     assert [ramp.alpha(epoch) for epoch in (0, 2, 3, 6, 7, 100)] == [0, 0, 0.2, 0.4, 0.5, 0.5]

@@ -3,6 +3,7 @@ import pytest
 import triptych
 from triptych import config
 from triptych.errors import UsageError
+from triptych.recipes.named import every, find
 from triptych.training.recipe import Recipe
 
 
@@ -23,6 +24,13 @@ def test_a_recipe_s_cost_is_there_as_numbers() -> None:
     assert found["hours_on_one_core"] > 1000
     assert found["command"].splitlines() == [step["command"] for step in found["steps"]]
     assert found["steps"][-1]["leaves"] == found["weights"] == "la_idt_kinetics"
+
+
+@pytest.mark.parametrize("name", sorted(every()))
+def test_a_recipe_s_settings_can_be_pasted(name: str) -> None:
+    settings = triptych.recipes(name)["settings"].split(" ")
+    assert config.override(Recipe(), settings) == find(name).make()
+    assert not [pair for pair in settings if pair.endswith(("=True", "=False", "=None"))]
 
 
 def test_rows_are_listed_and_steps_are_not() -> None:

@@ -10,23 +10,23 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from triptych.atomic import alone, whole_file
-from triptych.descriptors.batched.device import Device
-from triptych.descriptors.choices import Keypoints, Level, keypoints
+from triptych.descriptors.choices import Level, keypoints
 from triptych.descriptors.finding import Finding
+from triptych.descriptors.how import How
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
-from triptych.descriptors.table import DescriptorTable
+from triptych.descriptors.table import DescriptorTable, read_info
 from triptych.descriptors.videos import REVISION, WIDTH, Encode, Sample, Store, Video, videos_of
 from triptych.errors import UsageError, UserError
-from triptych.manifest.problems import Problem, write_problems
+from triptych.manifest.problems import Problem, read_problems, write_problems
 from triptych.manifest.schema import Manifest
 from triptych.progress import say, track
 
@@ -44,40 +44,37 @@ class Collection:
     workers: int | None = None  # processes; None: one a core; 0: in this one
     keep_rows: bool = False
     level: Level = "video"  # what gets a vector
-    device: Device | None = None  # that makes the rows; None: the compiled program does
 
     def describe(
         self,
         manifest: Manifest,
         settings: FisherSettings,
-        how: Keypoints,
+        how: How,
         *,
         model: Path | None = None,
         boxes: Path | None = None,
-        people: Finding | None = None,
-        fast: bool = False,
     ) -> dict[str, Any]:
         """Write the table, the model and the problems; returns where they are and what is in them.
 
-        Raises UserError where nothing can be described.
+        Rows are made as those were that ``model`` was fitted to, where there is one. What is there
+        already, of the same videos in the same way, is not made again. Raises UserError where
+        nothing can be described.
         """
         fitted = FisherModel.load(model) if model else None
         if fitted:
-            how, fast = _how(fitted, model)
-            _compare(fitted, people, boxes)
-        batched = self.device is not None
-        if batched and fast:
-            raise UserError(
-                f"{model}: fitted to the fast mode, which no device has; leave out --device"
-            )
-        videos = videos_of(manifest, how, boxes, people, self.level, fast=fast, batched=batched)
+            how = _as_fitted(how, fitted, model)
+            _compare(fitted, how.people, boxes)
+        videos = videos_of(manifest, how, boxes, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         if boxes:
             _tell_boxes(videos, boxes)
         work = self.out / ".idt.part"
+        store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
+        of = self._made_of(videos, fitted.digest if fitted else settings.model_dump())
+        if there := self._there(videos, store, of):
+            return there
         with alone(work):
-            store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
             _sweep(store)
             problems: Problems = {}
             if fitted is None:
@@ -88,10 +85,38 @@ class Collection:
             if len(left) < len(videos):
                 say(f"{len(videos) - len(left)} of {len(videos)} videos were described before")
             self._run(encode, left, "videos described", problems)
-            found = self._gather(manifest, videos, store, made, fitted, problems)
+            found = self._gather(videos, store, made, fitted, problems, of)
             if not PASSING & {problem.kind for problem in problems.values()}:
                 shutil.rmtree(work)
         return found
+
+    def _made_of(self, videos: Sequence[Video], model: str | dict[str, Any]) -> str:
+        """16 hex digits that change with the videos, and with whatever decides their vectors."""
+        each = [(video.key, video.clips) for video in videos]
+        whole = json.dumps([self.vector, self.level, model, each])
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+    def _there(self, videos: Sequence[Video], store: Store, of: str) -> dict[str, Any] | None:
+        """What ``describe`` returns, if all of that lies there, finished; said in a line."""
+        info = read_info(self._file(".parquet"))
+        if info.get("made_of") != of:
+            return None
+        try:
+            model = FisherModel.load(self._file(".safetensors"))
+            listed = read_problems(self._file("_problems.parquet"))
+            table = DescriptorTable.read(self._file(".parquet"))
+        except (UserError, OSError, ValueError, TypeError):  # something of it is gone, or damaged
+            return None
+        if model.digest != info.get("model") or PASSING & {problem.kind for problem in listed}:
+            return None
+        described = [video for video in videos if video.path in table.paths]
+        if self.keep_rows and not all(map(store.has_rows_of, described)):
+            return None
+        say(f"{self.out}: these videos are described already; remove idt.parquet to do it again")
+        return self._told(table, listed, videos[0].how)
+
+    def _file(self, ending: str) -> Path:
+        return self.out / f"idt{ending}"
 
     @property
     def _boxes(self) -> Path:
@@ -102,7 +127,7 @@ class Collection:
         self,
         videos: Sequence[Video],
         settings: FisherSettings,
-        how: Keypoints,
+        how: How,
         store: Store,
         problems: Problems,
     ) -> FisherModel:
@@ -122,10 +147,7 @@ class Collection:
             return FisherModel.load(kept)
         rows = SampleFiles(sample)
         say(f"fitting {settings.components} components to rows of {len(rows)} videos")
-        made = {"keypoints": how, "fast": drawn[0].fast, "revision": REVISION}
-        source: dict[str, Any] = {"descriptor": "idt", **made}
-        if videos[0].people:
-            source["people"] = videos[0].people.facts
+        source = {"descriptor": "idt", **how.facts, "revision": REVISION}
         fitted = FisherModel.fit(rows, settings, source=source)
         fitted.save(kept)
         return fitted
@@ -133,26 +155,27 @@ class Collection:
     def _run(self, task: Task, videos: Sequence[Video], what: str, problems: Problems) -> None:
         """One call of ``task`` for each video that has no problem yet."""
         left = [video for video in videos if video.path not in problems]
-        if self.device is None:
+        device = videos[0].how.device if videos else None
+        if device is None:
             found = one_by_one(task, left, self.workers)
         else:
-            found = side_by_side(task, left, self.workers, self.device)
+            found = side_by_side(task, left, self.workers, device)
         for problem in track(found, len(left), what):
             if problem:
                 problems[problem.path] = problem
 
     def _gather(
         self,
-        manifest: Manifest,
         videos: Sequence[Video],
         store: Store,
         made: str,
         fitted: FisherModel,
         problems: Problems,
+        of: str,
     ) -> dict[str, Any]:
         described = [video for video in videos if video.path not in problems]
         if not described:
-            raise _nothing(manifest.root, problems)
+            raise _nothing(videos[0].root, problems)
         count = sum(len(video.clips) or 1 for video in described)
         length = fitted.settings.sketch if self.vector == "sketch" else fitted.dim
         vectors, counts = np.empty((count, length), np.float32), np.empty(count, np.int64)
@@ -175,30 +198,35 @@ class Collection:
             "vector": self.vector,
             "level": self.level,
             "model": fitted.digest,
+            "made_of": of,
             "settings": fitted.settings.model_dump(),
             "source": fitted.facts["source"],
             "with_boxes": sum(video.boxes is not None for video in described),
             "dropped": dropped,
         }
-        if videos[0].people:
-            info["people"] = videos[0].people.facts
-        table, model = self.out / "idt.parquet", self.out / "idt.safetensors"
+        if people := videos[0].how.people:
+            info["people"] = people.facts
         when = tuple(starts) if self.level == "clip" else None
-        DescriptorTable(tuple(paths), vectors, counts, info, when).write(table)
-        fitted.save(model)
+        table = DescriptorTable(tuple(paths), vectors, counts, info, when)
         listed = [problems[path] for path in sorted(problems)]
-        write_problems(self.out / "idt_problems.parquet", listed)
+        fitted.save(self._file(".safetensors"))
+        write_problems(self._file("_problems.parquet"), listed)
+        table.write(self._file(".parquet"))
+        return self._told(table, listed, videos[0].how)
+
+    def _told(self, table: DescriptorTable, listed: Sequence[Problem], how: How) -> dict[str, Any]:
+        counts = np.zeros(0) if table.trajectories is None else table.trajectories
         return {
             "files": [asdict(problem) for problem in listed],
-            "descriptors": str(table),
-            "model": str(model),
-            "rows": str(store.rows) if self.keep_rows else None,
-            "boxes": str(self._boxes) if videos[0].people else None,
-            "videos": len(described),
-            "vectors": count,
+            "descriptors": str(self._file(".parquet")),
+            "model": str(self._file(".safetensors")),
+            "rows": str(self.out / "idt_rows") if self.keep_rows else None,
+            "boxes": str(self._boxes) if how.people else None,
+            "videos": len(set(table.paths)),
+            "vectors": len(table),
             "without_motion": int((counts == 0).sum()),
             "trajectories": int(counts.sum()),
-            "length": length,
+            "length": table.vectors.shape[1],
         }
 
 
@@ -219,16 +247,19 @@ class SampleFiles(Mapping[str, Block]):
         return len(self._files)
 
 
-def _how(fitted: FisherModel, path: Path | None) -> tuple[Keypoints, bool]:
-    """How the rows were made that a model was fitted to; those to be encoded are made alike."""
+def _as_fitted(how: How, fitted: FisherModel, path: Path | None) -> How:
+    """The same, but that rows are made as those were that a model was fitted to."""
     source = _source(fitted)
     made = source.get("descriptor") == "idt" and source.get("revision") == REVISION
     if not made or len(fitted.projection.mean) != WIDTH:
         raise UserError(
             f"{path}: not fitted to these trajectories; fit one with `triptych describe`"
         )
+    fast = bool(source.get("fast"))
+    if fast and how.device:
+        raise UserError(f"{path}: fitted to the fast mode, which no device has; leave out --device")
     try:
-        return keypoints(str(source.get("keypoints"))), bool(source.get("fast"))
+        return replace(how, keypoints=keypoints(str(source.get("keypoints"))), fast=fast)
     except UsageError as error:
         raise UserError(f"{path}: {error}; take another model") from None
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 
 from triptych.descriptors.batched.device import Device
 from triptych.descriptors.batched.lanes import Film
 from triptych.descriptors.batched.together import Together
-from triptych.descriptors.choices import Format, Keypoints
+from triptych.descriptors.choices import Format
 from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import expected_frames, grey_frames
+from triptych.descriptors.how import How
 from triptych.descriptors.people import Boxes, check_boxes, read_boxes, write_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
@@ -24,30 +24,22 @@ from triptych.progress import say, track
 MOST = 0.95  # of the frames that a header promises; where fewer decode, it is said
 
 
-def trajectories(
-    path: Path,
-    *,
-    keypoints: Keypoints = "sift",
-    people: Boxes | None = None,
-    fast: bool = False,
-    device: Device | None = None,
-) -> Iterator[Floats]:
+def trajectories(path: Path, how: How, people: Boxes | None = None) -> Iterator[Floats]:
     """The trajectories that end in each frame of a video, (n, 436) by frame.
 
-    See ``Trajectories.take`` for the columns. With a ``device`` torch makes them there, the same
-    within what is computed in another order. Raises DecodeError where no frame decodes, SizeError
-    where the pictures are too small, and BoxesError where ``people`` has boxes in frames that the
-    video has not.
+    See ``Trajectories.take`` for the columns. ``people`` are boxes of them; nobody is looked for
+    here. Raises DecodeError where no frame decodes, SizeError where the pictures are too small, and
+    BoxesError where ``people`` has boxes in frames that the video has not.
     """
-    if device is not None:
-        yield from _batched(Film(path, keypoints, people or {}), device)
+    if how.device is not None:
+        yield from _batched(Film(path, how.keypoints, people or {}), how.device)
         return
     cv2.setNumThreads(1)  # more bring nothing on pictures of this size, and take others' cores
     tracker: Trajectories | None = None
     for number, grey in enumerate(grey_frames(path)):
         if tracker is None:
             try:
-                tracker = Trajectories(grey.shape[0], grey.shape[1], keypoints, fast)
+                tracker = Trajectories(grey.shape[0], grey.shape[1], how.keypoints, how.fast)
             except SizeError as error:
                 raise SizeError(f"{path}: {error}") from None
         yield tracker.take(grey, (people or {}).get(number, ()))
@@ -63,38 +55,20 @@ def _batched(film: Film, device: Device) -> Iterator[Floats]:
 
 
 def extract(
-    video: Path,
-    out: Path,
-    *,
-    format: Format = "parquet",
-    keypoints: Keypoints = "sift",
-    boxes: Path | None = None,
-    finding: Finding | None = None,
-    fast: bool = False,
-    device: Device | None = None,
+    video: Path, out: Path, how: How, *, format: Format = "parquet", boxes: Path | None = None
 ) -> tuple[int, int]:
     """Write the trajectories of ``video`` to ``out``, whole or not at all.
 
-    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes;
-    ``finding`` says how to find people where there is none. With a ``device`` torch makes the
-    trajectories there.
+    Returns how many there are, and how many frames. ``boxes`` is a file that ``read_boxes`` takes.
     """
     _keep_apart(out, video, boxes)
     expected = expected_frames(video)
     people = None if boxes is None else read_boxes(boxes)
-    if finding:
-        looked_at = track(found(video, finding), expected, "frames looked at for people")
+    if how.people:
+        looked_at = track(found(video, how.people), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))
-    ended = trajectories(video, keypoints=keypoints, people=people, fast=fast, device=device)
-    shown = track(ended, expected, "frames")
-    facts: dict[str, Any] = {
-        "video": video.name,
-        "keypoints": keypoints,
-        "fast": fast,
-        "boxes": boxes is not None,
-    }
-    if finding:
-        facts["people"] = finding.facts
+    shown = track(trajectories(video, how, people), expected, "frames")
+    facts = {"video": video.name, **how.facts, "boxes": boxes is not None}
     rows, frames = write_rows(out, shown, format, facts)
     if frames < MOST * expected:
         say(f"{video}: {frames} of about {expected} frames decode; the others are left out")

@@ -59,20 +59,25 @@ def expected_frames(path: Path) -> int:
 
 
 def frame_times(path: Path) -> Floats:
-    """The second at which each frame is shown, float64 (n,) rising; nothing is decoded.
+    """The second at which each frame of ``grey_frames`` is shown, float64 (n,), never falling.
 
-    Where a file does not say when, its frames are as far apart as its rate has it. Raises
-    DecodeError as ``grey_frames`` does.
+    They are decoded for it: a file's index has times of frames too that do not decode. A frame
+    without a time of its own follows the one before as the file's rate has it. Raises DecodeError
+    as ``grey_frames`` does.
     """
     media = Media(path, pictures_only=True)
+    times: list[float] = []
     try:
         stream = pictures(media)
-        ticks = [packet.pts for packet in media.packets(stream)]
-        if None in ticks:
-            return np.arange(len(ticks)) / float(stream.average_rate or 25)
-        return np.sort(np.array(ticks, float)) * float(stream.time_base) - media.origin
+        tick, apart = float(stream.time_base), 1 / float(stream.average_rate or 25)
+        for frame in _frames(media, stream):
+            if frame.pts is None:
+                times.append(times[-1] + apart if times else 0.0)
+            else:
+                times.append(frame.pts * tick - media.origin)
     finally:
         media.close()
+    return np.maximum.accumulate(times, dtype=np.float64)
 
 
 def _sized(path: Path) -> Iterator[tuple[Any, int, int]]:

@@ -80,7 +80,7 @@ class Group:
 
         def open_film(video: Video) -> None:
             people = people_of(video, self.task.store) or {}
-            films[video] = Film(video.root / video.path, video.keypoints, people)
+            films[video] = Film(video.root / video.path, video.how.keypoints, people)
 
         for video in videos:
             if problem := or_problem(video, open_film):
@@ -109,7 +109,8 @@ def _raising(error: Exception) -> Callable[[Video], None]:
 
 
 def _seconds(video: Video) -> float:
-    looks = video.frames / video.people.every if video.people else 0
+    people = video.how.people
+    looks = video.frames / people.every if people else 0
     return SECONDS + SECONDS_PER_PIXEL * video.pixels + SECONDS_PER_LOOK * looks
 
 

@@ -126,7 +126,7 @@ class DescriptorTable:
         counts = table["trajectories"].to_numpy() if "trajectories" in wanted else None
         starts = tuple(table["start"].to_pylist()) if "start" in wanted else None
         try:
-            info = dict(json.loads((table.schema.metadata or {}).get(INFO, b"{}")))
+            info = _info(table.schema)
         except (ValueError, TypeError):
             raise UserError(f"{path}: its metadata is damaged; {REMEDY}") from None
         try:
@@ -134,6 +134,18 @@ class DescriptorTable:
             return cls(paths, _vectors(table[column]), counts, info, starts)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """What made the vectors of a file, without reading them; empty where it does not say."""
+    try:
+        return _info(pq.read_schema(path))
+    except (OSError, pa.ArrowException, ValueError, TypeError):
+        return {}
+
+
+def _info(schema: pa.Schema) -> dict[str, Any]:
+    return dict(json.loads((schema.metadata or {}).get(INFO, b"{}")))
 
 
 def _key(path: str, start: float | None) -> Key:

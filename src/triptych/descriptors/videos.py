@@ -21,10 +21,11 @@ import torch
 
 from triptych.atomic import whole_file
 from triptych.clips.media import DecodeError
-from triptych.descriptors.choices import Keypoints, Level
+from triptych.descriptors.choices import Level
 from triptych.descriptors.extract import trajectories
-from triptych.descriptors.finding import Finding, found
+from triptych.descriptors.finding import found
 from triptych.descriptors.frames import frame_times
+from triptych.descriptors.how import How
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.people import Boxes, BoxesError, beside, read_boxes, write_boxes
 from triptych.descriptors.pyramid import SizeError
@@ -51,35 +52,28 @@ class Video:
     path: str  # as the manifest spells it
     fingerprint: str
     pixels: float  # in all of its frames
-    keypoints: Keypoints
+    how: How
     boxes: Path | None
-    people: Finding | None = None  # how they are found, where there are no boxes
     frames: float = 0.0
     clips: tuple[Span, ...] = ()  # that get a vector each; none: the video gets one
-    fast: bool = False
-    batched: bool = False  # a device makes its rows, in other last digits than the compiled program
 
     @property
     def key(self) -> str:
         """16 hex digits that change with its bytes, its boxes and how its rows are made."""
         boxes = fingerprint(self.boxes) if self.boxes else ""
-        how = f"{self.keypoints}{' fast' * self.fast}"
-        parts = [self.path, self.fingerprint, how, boxes, str(REVISION)]
-        if self.people:
-            parts.append(json.dumps(self.people.facts))
-        parts += ["batched"] * self.batched
+        how = self.how
+        way = f"{how.keypoints}{' fast' * how.fast}"
+        parts = [self.path, self.fingerprint, way, boxes, str(REVISION)]
+        if how.people:
+            parts.append(json.dumps(how.people.facts))
+        if how.device:  # other last digits than the compiled program's, whichever device it is
+            parts.append("batched")
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the file of its rows says of it."""
-        facts: dict[str, Any] = {
-            "video": self.path,
-            "keypoints": self.keypoints,
-            "fast": self.fast,
-            "boxes": bool(self.boxes),
-        }
-        return {**facts, "people": self.people.facts} if self.people else facts
+        return {"video": self.path, **self.how.facts, "boxes": bool(self.boxes)}
 
     @property
     def file_name(self) -> str:
@@ -88,21 +82,13 @@ class Video:
 
 
 def videos_of(
-    manifest: Manifest,
-    keypoints: Keypoints,
-    boxes: Path | None,
-    people: Finding | None = None,
-    level: Level = "video",
-    *,
-    fast: bool = False,
-    batched: bool = False,
+    manifest: Manifest, how: How, boxes: Path | None = None, level: Level = "video"
 ) -> list[Video]:
     """A video for each file of ``manifest`` that has pictures, by path.
 
-    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs; ``people``
-    says how to find them instead. At level "clip" each has the spans of its clips;
-    with ``batched`` a device is to make their rows. Raises UserError where two clips of a video
-    start together: their vectors could not be told apart.
+    ``boxes`` is a folder in which their boxes of people lie as the videos do in theirs. At level
+    "clip" each has the spans of its clips. Raises UserError where two clips of a video start
+    together: their vectors could not be told apart.
     """
     videos: dict[str, Video] = {}
     spans: dict[str, list[Span]] = {}
@@ -112,18 +98,7 @@ def videos_of(
         near = beside(boxes, path) if boxes else None
         frames = row["end"] * row["fps"]
         pixels = frames * row["width"] * row["height"]
-        videos[path] = Video(
-            manifest.root,
-            path,
-            row["fingerprint"],
-            pixels,
-            keypoints,
-            near,
-            people,
-            frames,
-            fast=fast,
-            batched=batched,
-        )
+        videos[path] = Video(manifest.root, path, row["fingerprint"], pixels, how, near, frames)
         spans.setdefault(path, []).append((row["start"], row["end"]))
     if level == "video":
         return list(videos.values())
@@ -245,7 +220,7 @@ def clip_rows(file: Path, video: Video) -> Iterator[Iterator[Floats]]:
     """
     ends = read_frames(file)
     times = frame_times(video.root / video.path)
-    middle = times[np.minimum(ends - LENGTH // 2, len(times) - 1)]
+    middle = times[ends - LENGTH // 2]
     for start, end in video.clips:
         first, last = np.searchsorted(middle, (start, end))
         yield (block[:, PLACE:] for block in read_span(file, int(first), int(last)))
@@ -296,9 +271,7 @@ def _rounded(video: Video, store: Store) -> Iterator[Floats]:
 
 
 def _trajectories(video: Video, store: Store) -> Iterator[Floats]:
-    file = video.root / video.path
-    people = people_of(video, store)
-    return trajectories(file, keypoints=video.keypoints, people=people, fast=video.fast)
+    return trajectories(video.root / video.path, video.how, people_of(video, store))
 
 
 def people_of(video: Video, store: Store) -> Boxes | None:
@@ -309,12 +282,12 @@ def people_of(video: Video, store: Store) -> Boxes | None:
     """
     if video.boxes:
         return read_boxes(video.boxes)
-    if not video.people:
+    if not video.how.people:
         return None
     kept = store.boxes_of(video)
     if not kept.exists():
         with _one_thread():
-            write_boxes(kept, found(video.root / video.path, video.people))
+            write_boxes(kept, found(video.root / video.path, video.how.people))
     return read_boxes(kept)
 
 

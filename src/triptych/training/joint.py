@@ -127,15 +127,19 @@ def described(method: Method, recipe: Recipe, dims: Mapping[str, int]) -> dict[s
     }
 
 
-def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Begin with the joint heads of another run, where it has them of the same shape."""
+def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
+    """Begin with the joint heads of another run, where it has them of the same shape.
+
+    Returns in words what was taken.
+    """
     wanted, found = state.joint.state_dict(), checkpoint.part(tensors, "joint")
     if not wanted:
-        return
+        return []
     if any(name not in found or found[name].shape != wanted[name].shape for name in wanted):
         say(f"{path}: has no heads to a joint space like this one's, which begin anew")
-        return
+        return []
     state.joint.load_state_dict({name: found[name] for name in wanted})
+    return [f"the heads to the joint space ({len(wanted)} tensors)"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
 from triptych.state.memory_bank import MemoryBank, keys_of
 from triptych.state.training_state import TrainingState
-from triptych.training.recipe import Clustering, Recipe
+from triptych.training.recipe import Clustering, Prior, Recipe
 from triptych.training.refresh import explained, fit_whitening, refuse_too_few
 
 
@@ -42,6 +42,7 @@ def refuse(method: Method, recipe: Recipe) -> None:
             "prior.space=joint: there is no prior to join; name its descriptors with prior.file, "
             "or leave it out"
         )
+    _refuse_idle(recipe.prior)
     if not method.bank:
         return
     asked = {
@@ -72,6 +73,25 @@ def refuse(method: Method, recipe: Recipe) -> None:
             raise UsageError(f"{key}: method={method.name} has a memory bank: {why}")
 
 
+def _refuse_idle(prior: Prior) -> None:
+    """Raise UsageError where a setting was changed that has no part in what is learned."""
+    idle = {
+        "weight": (
+            prior.space != "joint",
+            "it weighs the descriptors in the joint space, and nothing else; take "
+            "prior.space=joint, or leave it out",
+        ),
+        "column": (
+            prior.file is None,
+            "there is no file to take it from; name one with prior.file, or leave it out",
+        ),
+    }
+    for name, (unused, why) in idle.items():
+        value = getattr(prior, name)
+        if unused and value != Prior.model_fields[name].default:
+            raise UsageError(f"prior.{name}={value}: {why}")
+
+
 def new_banks(
     manifest: Manifest, method: Method, recipe: Recipe, loader: ClipLoader, device: torch.device
 ) -> dict[str, MemoryBank]:
@@ -90,12 +110,13 @@ def new_banks(
     }
 
 
-def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -> None:
+def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
     """Begin with the banks of another run, and with the linear layers that made their vectors.
 
-    A clip is found by what it is, wherever it stands in the two collections; how many are not
-    there is said.
+    Returns in words what was taken. A clip is found by what it is, wherever it stands in the two
+    collections; how many are not there is said.
     """
+    taken = []
     for name, bank in state.memory.items():
         kept = checkpoint.part(tensors, f"memory.{name}")
         layer = checkpoint.part(tensors, f"projections.{name}")
@@ -109,12 +130,14 @@ def take_over(state: TrainingState, tensors: Mapping[str, Tensor], path: Path) -
                 f"{bank.values.shape[1]}; set bank.width={width}"
             )
         state.projections[name].load_state_dict(layer)
-        missing = len(bank) - bank.take(kept)
-        if missing:
+        found = bank.take(kept)
+        if missing := len(bank) - found:
             say(
                 f"{path}: {missing} of {len(bank)} clips are not in its memory bank of {name}; "
                 "theirs begin anew"
             )
+        taken.append(f"the memory bank of {name} ({found} of {len(bank)} clips)")
+    return taken
 
 
 def read_prior(recipe: Recipe, manifest: Manifest) -> Features | None:

@@ -318,5 +318,9 @@ def _start_from(state: TrainingState, path: Path) -> None:
             f"tensors differ, first {wrong[0]}); name the same encoders, modalities and vocabulary"
         )
     state.encoders.load_state_dict({name: found[name] for name in wanted})
-    memory.take_over(state, tensors, path)
-    joint.take_over(state, tensors, path)
+    taken = [
+        f"the encoder of {name} ({len(one.state_dict())} tensors)"
+        for name, one in state.encoders.items()
+    ]
+    taken += [*memory.take_over(state, tensors, path), *joint.take_over(state, tensors, path)]
+    say(f"pretrain: from {path}: {', '.join(taken)}")

@@ -155,7 +155,7 @@ class Bank(Config):
     momentum: float = Field(
         0.5, ge=0, lt=1, description="share of the old vector in the new one, after every step"
     )
-    temperature: float = Field(0.07, gt=0, description="what cosines are divided by")
+    temperature: float = Field(0.07, ge=1e-3, le=1e3, description="what cosines are divided by")
     noise: int | None = Field(
         4096,
         ge=1,
@@ -192,7 +192,10 @@ class Prior(Config):
         "descriptors side by side, made anew as the recipe says",
     )
     weight: float = Field(
-        1.0, gt=0, description="of the descriptors in the joint space, where the bank's is 1"
+        1.0,
+        gt=0,
+        le=1e6,
+        description="of the descriptors in the joint space, where the bank's is 1",
     )
 
 

@@ -118,7 +118,7 @@ def keys(
 
 def _differences(recipe: Any) -> list[str]:
     """What sets a recipe apart from the default, as it is written on the command line."""
-    from triptych.config import keys
+    from triptych.config import keys, written
 
     plain, default = recipe.model_dump(mode="json"), type(recipe)().model_dump(mode="json")
     found = []
@@ -127,8 +127,7 @@ def _differences(recipe: Any) -> list[str]:
         for part in key.split("."):
             value, usual = value[part], usual[part]
         if value != usual:
-            listed = isinstance(value, list)
-            found.append(f"{key}={','.join(map(str, value)) if listed else value}")
+            found.append(f"{key}={written(value)}")
     return found
 
 

@@ -74,18 +74,17 @@ def trajectories(
     from triptych.descriptors import choices
     from triptych.descriptors.needed import require
 
-    kind, how = choices.format(format, out), choices.keypoints(keypoints)
+    kind, points = choices.format(format, out), choices.keypoints(keypoints)
     require()
     from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.extract import extract
     from triptych.descriptors.finding import finding_unless
+    from triptych.descriptors.how import How
     from triptych.progress import say
 
-    found = finding_unless(boxes, people, every, confidence)
     where = device_of(device, frames, fast=fast)
-    rows, length = extract(
-        video, out, format=kind, keypoints=how, boxes=boxes, finding=found, fast=fast, device=where
-    )
+    how = How(points, fast, finding_unless(boxes, people, every, confidence), where)
+    rows, length = extract(video, out, how, format=kind, boxes=boxes)
     if length < 16:
         say(f"{video}: a trajectory spans 16 frames, and this has {length}")
     return {"rows": str(out), "trajectories": rows, "frames": length}

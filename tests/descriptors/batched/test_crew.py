@@ -7,6 +7,7 @@ from tests.descriptors.batched.frames import CPU, alike, moving
 from triptych.descriptors.batched.crew import Crew, Order
 from triptych.descriptors.batched.lanes import Film, Lane
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.how import How
 
 
 def test_the_order_of_a_batch_by_hand() -> None:
@@ -22,7 +23,7 @@ def test_the_order_of_a_batch_by_hand() -> None:
 def test_a_video_that_joins_late_is_as_alone(data: Path, tmp_path: Path) -> None:
     """And one that takes the lane of a video that has ended finds none of its points."""
     film = Film(moving(data, tmp_path), "none")
-    wanted = list(trajectories(film.path, keypoints="none"))
+    wanted = list(trajectories(film.path, How("none")))
     found: dict[int, list[np.ndarray]] = {0: [], 1: [], 2: []}
     with ThreadPoolExecutor(2) as pool:
         lanes = [Lane(number, film, pool) for number in range(3)]

@@ -13,6 +13,7 @@ from triptych.descriptors.batched.device import Device
 from triptych.descriptors.batched.lanes import Film
 from triptych.descriptors.batched.together import Together
 from triptych.descriptors.extract import trajectories
+from triptych.descriptors.how import How
 from triptych.errors import UserError
 
 
@@ -41,7 +42,7 @@ def test_videos_of_many_kinds_give_what_each_gives_alone(
     for number in (0, 2, 3):
         *blocks, end = found[number]
         assert end is None
-        wanted = list(trajectories(films[number].path))
+        wanted = list(trajectories(films[number].path, How()))
         assert len(blocks) == len(wanted)
         alike(np.concatenate(wanted), np.concatenate(blocks))
 

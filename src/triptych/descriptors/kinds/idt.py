@@ -62,15 +62,14 @@ def describe(
     from triptych.descriptors.batched.device import device_of
     from triptych.descriptors.collection import Collection
     from triptych.descriptors.finding import finding_unless
+    from triptych.descriptors.how import How
 
-    found = finding_unless(boxes, people, every, confidence)
     where = device_of(device, frames, fast=settings.fast)
-    return Collection(out, settings.vector, workers, keep_rows, settings.level, where).describe(
+    found = finding_unless(boxes, people, every, confidence)
+    return Collection(out, settings.vector, workers, keep_rows, settings.level).describe(
         manifest,
         FisherSettings(**settings.model_dump(include=set(FisherSettings.model_fields))),
-        settings.keypoints,
+        How(settings.keypoints, settings.fast, found, where),
         model=model,
         boxes=boxes,
-        people=found,
-        fast=settings.fast,
     )
