@@ -11,7 +11,9 @@ from tests.clips.making import FragileReader, clock_of
 from triptych.clips import dataset
 from triptych.clips.cache import CachedClips, ClipCache
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, FileClips, View
+from triptych.clips.feature_store import Described, Spec, write_store
 from triptych.clips.sample import ClipSpec, crop_into, starts
+from triptych.clips.stored import open_stored
 from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
 from triptych.encoders.text import WordInput
 from triptych.errors import UsageError, UserError
@@ -326,3 +328,35 @@ def test_inputs_that_the_source_cannot_serve_are_refused(
         ClipLoader(collection, only, {"video": VideoInput(size=32)})
     loader = ClipLoader(collection, only, {"audio": AudioInput()})
     assert next(loader.batches([[0]], View(random=False))).inputs["audio"].any()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stored_features_stand_beside_what_is_read(
+    collection: Manifest, tmp_path: Path, workers: int
+) -> None:
+    """Sound from the files, in processes or not; pictures from a store, whatever the view."""
+    spec = Spec("net", "video", 1.0, 3, {})
+    rows = {
+        path: np.full((8, 3), place + 1.0) for place, path in enumerate(("flash.mp4", "silent.mp4"))
+    }
+    write_store(
+        tmp_path / "n.features", spec, [Described(path, "", some) for path, some in rows.items()]
+    )
+    stored = open_stored(collection, {"video": [tmp_path / "n.features"]})
+    inputs = {**INPUTS, "video": stored["video"].input}
+    loader = ClipLoader(collection, FileClips(collection), inputs, workers, stored)
+    for view in (View(random=False), View(random=True, seed=3)):
+        batches = list(loader.batches([[0, 4], [6, 1]], view))
+        assert [batch.present["video"].tolist() for batch in batches] == [
+            [True, True],
+            [False, True],
+        ]
+        wanted = [[1, 1], [0, 1]]
+        for batch, lengths in zip(batches, wanted, strict=True):
+            found = batch.inputs["video"].norm(dim=1)
+            assert batch.inputs["video"].dtype == torch.float32
+            assert found.tolist() == pytest.approx(lengths)
+        assert batches[0].present["audio"].tolist() == [True, False]
+    assert loader.has("video").tolist() == [True] * 6 + [False]
+    with pytest.raises(UsageError, match=r"name their stores as features\.video"):
+        ClipLoader(collection, FileClips(collection), inputs)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 
 import triptych
 from tests.small import Small
+from tests.training.test_features import store_of
 from triptych.atomic import alone
 from triptych.descriptors.table import DescriptorTable
 from triptych.encoders.build import native
@@ -384,3 +386,21 @@ def test_a_chain_of_runs_and_descriptors_beside_it(labelled: Labelled, tmp_path:
     more["descriptor"] = [f"told={tmp_path}/other.parquet"]
     with pytest.raises(UserError, match=r"other\.parquet: not a Parquet file"):
         compare(labelled, tmp_path / "new", words, **more)
+
+
+def test_rows_on_stored_features_read_no_clip(
+    small: Small, labelled: Labelled, tmp_path: Path
+) -> None:
+    store = store_of(small.manifest, tmp_path / "v.features", "video", 12, 1.0)
+    moved = tmp_path / "manifest.parquet"
+    replace(small.manifest, root=tmp_path / "gone").write(moved)
+    words = ["sdc:modalities=video", f"features.video={store}", *FIELDS]
+    found = compare((moved, labelled[1]), tmp_path / "out", words, seeds=1, evaluate=["knn"])
+    assert [row["row"] for row in found["table"]] == ["random", "sdc video"]
+    assert found["failed"] == []
+    assert not (tmp_path / "out" / "cache").exists()
+    # Values that nothing learns give both rows the same figure.
+    assert found["table"][0]["value"] == found["table"][1]["value"]
+    store_of(small.manifest, store, "video", 12, 1.0, seed=1)
+    with pytest.raises(UserError, match="the stored features became others"):
+        compare((moved, labelled[1]), tmp_path / "out", words, seeds=1, evaluate=["knn"])

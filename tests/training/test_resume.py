@@ -17,6 +17,7 @@ def saved(path: Path, **changes: Any) -> dict[str, Any]:
         "recipe": Recipe(epochs=7).model_dump(mode="json"),
         "manifest": "abc",
         "prior": None,
+        "features": None,
     }
     facts = {**description, **changes, "state": {"epoch": 3}}
     checkpoint.save(path, {"x": torch.ones(2)}, facts)
@@ -45,7 +46,12 @@ def test_keys_that_recipes_have_since_gained_count_as_their_defaults(tmp_path: P
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"manifest": "xyz"}, "collection"), ({"prior": "123"}, "prior"), ({"prior": None}, None)],
+    [
+        ({"manifest": "xyz"}, "collection"),
+        ({"prior": "123"}, "prior"),
+        ({"features": {"video": ["12"]}}, "set of stored features"),
+        ({"prior": None, "features": None}, None),
+    ],
 )
 def test_another_collection_or_prior_is_refused(
     tmp_path: Path, changes: dict[str, Any], said: str | None

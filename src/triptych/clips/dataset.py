@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,8 +25,9 @@ from triptych.clips.sample import (
     random_placement,
     starts,
 )
+from triptych.clips.stored import StoredFeatures
 from triptych.clips.texts import Texts
-from triptych.encoders.encoder import AudioInput, Input, TextInput, VideoInput
+from triptych.encoders.encoder import AudioInput, FeatureInput, Input, TextInput, VideoInput
 from triptych.errors import UsageError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
@@ -65,7 +67,7 @@ class ClipBatch:
     """Some clips. A modality that a clip lacks is zeros, and False in ``present``."""
 
     rows: Tensor  # int64 (clips,)
-    inputs: dict[str, Tensor]  # as each ``Input`` says: video uint8, audio float32
+    inputs: dict[str, Tensor]  # as each ``Input`` says: frames uint8, sound and features float32
     present: dict[str, Tensor]  # bool (clips,)
 
 
@@ -92,8 +94,9 @@ class ClipSource(Protocol):
 class ClipLoader:
     """Reads batches ahead of their use: in a thread from a cache, in processes from files.
 
-    The tensors depend on rows and view only, not on ``workers``. ``waited`` is the time, in
-    seconds, that the reader of the last pass spent waiting for data, of ``total``.
+    The tensors depend on rows and view only, not on ``workers``, stored features not on the view
+    either. ``waited`` is the time, in seconds, that the reader of the last pass spent waiting for
+    data, of ``total``.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class ClipLoader:
         source: ClipSource,
         inputs: Mapping[str, Input],
         workers: int = 0,
+        stored: Mapping[str, StoredFeatures] = MappingProxyType({}),
     ) -> None:
         self.manifest = manifest
         self.source = source
@@ -110,9 +114,12 @@ class ClipLoader:
         self.total = 0.0
         self.failed: dict[tuple[int, str], str] = {}  # (row, modality): why
         self._inputs = dict(inputs)
-        self._video = _of_type(inputs, "video", VideoInput)
-        self._audio = _of_type(inputs, "audio", AudioInput)
-        self._media = tuple(name for name in ("video", "audio") if name in inputs)
+        featured = [name for name, form in inputs.items() if isinstance(form, FeatureInput)]
+        self._stored = {name: _stored(stored, name) for name in featured}
+        raw = {name: form for name, form in inputs.items() if name not in self._stored}
+        self._video = _of_type(raw, "video", VideoInput)
+        self._audio = _of_type(raw, "audio", AudioInput)
+        self._media: tuple[str, ...] = tuple(name for name in ("video", "audio") if name in raw)
         video, audio = self._video or VideoInput(), self._audio or AudioInput()
         self._segments = _segments(self._video, self._audio)
         self.spec = ClipSpec(
@@ -129,6 +136,7 @@ class ClipLoader:
         if isinstance(source, CachedClips):
             source.check(self.spec, self._media)
         self._has = {name: source.has(name) for name in self._media}
+        self._has |= {name: features.known for name, features in self._stored.items()}
         form = _of_type(inputs, "text", TextInput)
         # Texts that say nothing to the encoder would all be one cluster: they count as lacking.
         self._texts = None if form is None else Texts(manifest, form)
@@ -137,7 +145,8 @@ class ClipLoader:
 
     def has(self, modality: str) -> npt.NDArray[np.bool_]:
         """Which clips have the modality, (clips,), as far as is known before they are read."""
-        return self._has["text"] if modality == "text" else self.source.has(modality)
+        known = modality == "text" or modality in self._stored
+        return self._has[modality] if known else self.source.has(modality)
 
     def words(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """The captions of some clips as the encoder of text takes them, (clips, ...)."""
@@ -176,7 +185,7 @@ class ClipLoader:
             yield batch
 
     def _empty(self, rows: Rows) -> ClipBatch:
-        """A batch with its words filled in, and room for pictures and sound."""
+        """A batch with words and stored features filled in, and room for pictures and sound."""
         count = len(rows)
         index = np.fromiter((int(row) for row in rows), np.int64, count)
         inputs: dict[str, Tensor] = {}
@@ -186,6 +195,8 @@ class ClipLoader:
             inputs["audio"] = torch.empty((count, *self._audio.shape), dtype=torch.float32)
         if self._texts is not None:
             inputs["text"] = torch.from_numpy(self._texts.batch(index))
+        for name, features in self._stored.items():
+            inputs[name] = torch.from_numpy(features.batch(index))
         present = {name: torch.from_numpy(self._has[name][index]) for name in self._inputs}
         return ClipBatch(torch.from_numpy(index), inputs, present)
 
@@ -294,6 +305,14 @@ def _segments(video: VideoInput | None, audio: AudioInput | None) -> int:
         )
     media = video or audio
     return media.segments if media else 1
+
+
+def _stored(stored: Mapping[str, StoredFeatures], name: str) -> StoredFeatures:
+    if name not in stored:
+        raise UsageError(
+            f"{name}: the model takes stored features; name their stores as features.{name}"
+        )
+    return stored[name]
 
 
 def _of_type(inputs: Mapping[str, Input], name: str, kind: type[Any]) -> Any:

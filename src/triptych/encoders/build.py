@@ -15,11 +15,19 @@ from typing import Any, cast, get_type_hints
 
 import torch
 
-from triptych.encoders.encoder import AudioInput, Encoder, Input, TextInput, VideoInput
+from triptych.encoders.encoder import (
+    AudioInput,
+    Encoder,
+    FeatureInput,
+    Input,
+    Stream,
+    TextInput,
+    VideoInput,
+)
 from triptych.encoders.language_model import folder_of
 from triptych.errors import UsageError
 
-INPUTS = {"video": VideoInput, "audio": AudioInput}
+INPUTS = {"video": VideoInput, "audio": AudioInput}  # of encoders that annotate none
 
 
 def names() -> list[str]:
@@ -100,11 +108,15 @@ def describe(name: str, encoder: Encoder) -> dict[str, Any]:
 def rebuild(description: dict[str, Any]) -> Encoder:
     """The encoder of a description, with weights still to be loaded."""
     name, modality = description["name"], description["modality"]
-    kind = INPUTS.get(modality) or get_type_hints(_kind(name))["input"]
+    kind: Any = get_type_hints(_kind(name))["input"]
+    if not isinstance(kind, type):
+        kind = INPUTS[modality]
     values = {
         key: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
         for key, value in description["input"].items()
     }
+    if kind is FeatureInput:
+        values = {"streams": tuple(Stream(**stream) for stream in values["streams"])}
     return _built(name, kind(**values), seed=0, model="")
 
 

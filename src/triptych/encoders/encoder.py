@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -85,6 +85,44 @@ class AudioInput:
         return (self.parts, self.samples) if self.parts > 1 else (self.samples,)
 
 
+@dataclass(frozen=True)
+class Stream:
+    """Rows of features that a frozen network made of files: ``dim`` numbers, ``rate`` a second.
+
+    ``backbone`` is what rebuilds the network, as JSON; see ``triptych.state.backbone``.
+    """
+
+    name: str
+    rate: float
+    dim: int
+    backbone: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """Stored features of a clip, float32 (clips, dim): those of all streams side by side.
+
+    Of each stream the maximum over the rows that the clip overlaps, to unit length.
+    """
+
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def dim(self) -> int:
+        """Numbers of all streams together."""
+        return sum(stream.dim for stream in self.streams)
+
+    @property
+    def parts(self) -> int:
+        """One: the rows of a clip are those of all its segments."""
+        return 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one clip in a batch."""
+        return (self.dim,)
+
+
 Encoded = npt.NDArray[np.int32]  # one text, shape (numbers,)
 
 
@@ -118,7 +156,7 @@ class TextInput(ABC):
         return 1
 
 
-Input = VideoInput | AudioInput | TextInput
+Input = VideoInput | AudioInput | TextInput | FeatureInput
 
 
 class Encoder(nn.Module):

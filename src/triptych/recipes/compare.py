@@ -34,7 +34,7 @@ from triptych.recipes.comparison.table import (
     write_csv,
 )
 from triptych.recipes.named import lacking
-from triptych.training import memory, published
+from triptych.training import features, memory, published
 
 Table = list[dict[str, Any]]
 Judged = dict[tuple[str, str], Scores]
@@ -159,7 +159,7 @@ class _Work:
             if row.kind == "supervised" and truth is not None:
                 _refuse_one_label(truth[collection.may], str(supervised))
             for needed in (collection, self.collections[None]):
-                needed.reach(row.recipe.clip)
+                needed.reach(row.recipe)
             for seed in range(self.seeds):
                 collection.check(row, seed)
                 seen = collection.rows(row, seed)
@@ -170,6 +170,7 @@ class _Work:
                 run.refuse_another()
                 if run.state() == "new":
                     published.check(row.recipe)
+                    features.check(row.recipe)
                     memory.check_prior(row.recipe)
                 self.runs[row.name, seed] = run
 
@@ -224,7 +225,7 @@ class _Work:
             raise UserError(f"{row.begins}, from whose run this begins, failed")
         run.refuse_another()
         if run.state() != "finished":
-            run.train(self.collections[row.manifest].part(run.rows, row.recipe.clip)[1])
+            run.train(self.collections[row.manifest].part(run.rows, row.recipe)[1])
         self._score(row, run.seed, run.folder)
 
     def _untrained(self, row: Row, seed: int) -> None:
@@ -235,7 +236,7 @@ class _Work:
         self._score(row, seed, weights)
 
     def _score(self, row: Row, seed: int, weights: Path) -> None:
-        clips, source = self.collections[None].part(self.judge.rows, row.recipe.clip)
+        clips, source = self.collections[None].part(self.judge.rows, row.recipe)
         path = self.out / "runs" / f"{row.folder(seed)}.parquet"
         table = embedded(weights, row.recipe, clips, source, path)
         self._judge(row, seed, table)

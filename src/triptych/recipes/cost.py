@@ -72,15 +72,21 @@ COUNTED = {
 
 def step_of(recipe: Recipe) -> str:
     """What a step's cost depends on: the encoders and their clips."""
-    clip, parts = recipe.clip, []
-    if "video" in recipe.modalities:
+    clip, parts, encoded = recipe.clip, [], _encoded(recipe)
+    if "video" in encoded:
         frames = clip.frames * clip.segments
         parts.append(f"{recipe.encoders.video} {frames}x{clip.size}")
-    if "audio" in recipe.modalities:
+    if "audio" in encoded:
         parts.append(f"{recipe.encoders.audio} {clip.audio_input().seconds:g}s")
-    if "text" in recipe.modalities:
+    if "text" in encoded:
         parts.append(recipe.encoders.text)
     return ", ".join(parts)
+
+
+def _encoded(recipe: Recipe) -> list[str]:
+    """The modalities that a network encodes: features that are stored cost nothing."""
+    stored = {name for name, folders in recipe.features if folders}
+    return [name for name in recipe.modalities if name not in stored]
 
 
 def cost(recipe: Recipe) -> Cost:
@@ -97,7 +103,7 @@ def cost(recipe: Recipe) -> Cost:
     total = Cost(0.0, 0.0, 0)
     if "text" in recipe.modalities and recipe.encoders.text == "roberta":
         total += ROBERTA
-    for name in recipe.modalities:
+    for name in _encoded(recipe):
         if name != "text":
             encoder = build.build(getattr(recipe.encoders, name), name, inputs[name], seed=0)
             clips = torch.zeros(CLIPS, *inputs[name].shape)

@@ -212,7 +212,7 @@ def announced(recipe: Recipe, clips: int, name: str | None, *, fresh: bool) -> I
 
     ``name`` is what the recipe was asked for by.
     """
-    encoders = [f"{m} by {getattr(recipe.encoders, m)}" for m in recipe.modalities]
+    encoders = [f"{m} by {recipe.encoder(m)}" for m in recipe.modalities]
     clustered = declare(recipe.method, recipe.modalities).clusters
     k = f"k={recipe.clustering.k}, " if clustered else ""
     length = f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"
@@ -230,7 +230,8 @@ def lacking(recipe: Recipe, name: str | None) -> Iterator[str]:
     ``recipe`` is the row's, with what the user has changed.
     """
     named = every().get(name or "")
-    if named and named.from_published() and recipe.weights.video is None:
+    begun = recipe.weights.video is not None or recipe.features.video
+    if named and named.from_published() and not begun:
         yield (
             f"{name} is of a run whose {recipe.encoders.video} began with published weights; "
             "without weights.video=FILE it begins with random ones"

@@ -12,7 +12,8 @@ import torch
 
 from triptych import config
 from triptych.encoders.build import check_name, published, text_input
-from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
+from triptych.encoders.encoder import AudioInput, Encoder, TextInput, VideoInput
+from triptych.errors import UsageError
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.methods.method import declare
 from triptych.training.pretrain import make_encoders, make_fabric
@@ -100,6 +101,12 @@ def check_overrides(overrides: Sequence[str]) -> None:
     What depends on the collection is left to ``choose``: all modalities stand for those it has.
     """
     given = config.override(Recipe(modalities=MODALITIES), overrides)
+    for name, folders in given.features:
+        if folders:
+            raise UsageError(
+                f"features.{name}: fit decodes clips by itself; train on stored features with "
+                "`triptych pretrain`"
+            )
     if names(overrides, "method"):
         declare(given.method, given.modalities)
     for name in given.modalities:
@@ -272,6 +279,7 @@ def _noise(encoder: Encoder, count: int, manifest: Manifest) -> torch.Tensor:
         return torch.randint(0, 256, (count, *clip.shape), dtype=torch.uint8)
     if isinstance(clip, AudioInput):
         return torch.rand(count, *clip.shape) - 0.5
+    assert isinstance(clip, TextInput)  # of stored features there is no pace to measure
     texts = _texts(manifest) or [""]
     spread = np.linspace(0, len(texts) - 1, count).round().astype(int)
     return torch.from_numpy(clip.batch([clip.encode(texts[place]) for place in spread]))

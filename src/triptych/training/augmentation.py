@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from triptych.encoders.encoder import Encoder
+from triptych.encoders.encoder import Encoder, FeatureInput
 from triptych.training.recipe import Augmentation
 
 MASKS = 2  # of each kind, as in SpecAugment's policies LD and SM
@@ -131,8 +131,10 @@ def _rotation(angle: Tensor) -> Tensor:
 
 
 def install(encoders: Mapping[str, Encoder], wanted: Augmentation) -> None:
-    """Give the encoders their random changes; those of text have none."""
+    """Give the encoders their random changes; those of text and stored features have none."""
     for name, encoder in encoders.items():
+        if isinstance(encoder.input, FeatureInput):
+            continue
         if name == "audio" and (wanted.gain or wanted.mask_bands or wanted.mask_frames):
             encoder.augment = SpecAugment(wanted.gain, wanted.mask_bands, wanted.mask_frames)
         colours = (

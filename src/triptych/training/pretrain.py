@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.optim.swa_utils import update_bn
 from triptych import config
 from triptych.atomic import alone
 from triptych.clips.dataset import ClipBatch, ClipLoader, ClipSource, View
+from triptych.clips.stored import StoredFeatures
 from triptych.encoders import build
 from triptych.encoders.encoder import Encoder, Input
 from triptych.errors import UserError
@@ -33,7 +35,7 @@ from triptych.state.training_state import (
     new_heads,
     new_projections,
 )
-from triptych.training import augmentation, joint, memory, optimizer, published
+from triptych.training import augmentation, features, joint, memory, optimizer, published
 from triptych.training.loop import Loop
 from triptych.training.recipe import Recipe
 from triptych.training.refresh import refuse_few
@@ -108,13 +110,15 @@ def _begin(
     if last.exists() and not resume:
         raise UserError(f"{out}: holds a run already; --resume goes on with it, or name another")
     fabric = make_fabric(recipe)
-    encoders = make_encoders(recipe, manifest)
+    stored = features.opened(recipe, manifest)
+    encoders = make_encoders(recipe, manifest, stored)
     prior = memory.read_prior(recipe, manifest)
     description = describe(recipe, method, encoders, manifest)
     description["prior"] = memory.digest(prior)
+    description["features"] = features.facts(stored)
     state = new_state(encoders, method, recipe, fabric, len(manifest))
     loader, frozen_loader = (
-        ClipLoader(manifest, source, inputs_of(encoders, names), workers)
+        ClipLoader(manifest, source, inputs_of(encoders, names), workers, stored)
         for names in (set(encoders) - set(recipe.frozen), recipe.frozen)
     )
     state.memory = memory.new_banks(manifest, method, recipe, loader, fabric.device)
@@ -132,7 +136,8 @@ def _begin(
         if init:
             _start_from(state, init)
         else:  # published weights come with their statistics
-            rest = {name: encoder for name, encoder in encoders.items() if name not in held}
+            apart = held | set(stored)
+            rest = {name: encoder for name, encoder in encoders.items() if name not in apart}
             every = ClipLoader(manifest, source, inputs_of(rest, set(rest)), workers)
             calibrate(rest, every, derive(recipe.seed, "calibration"), fabric)
     learning = {name: encoders[name] for name in encoders if name not in recipe.frozen}
@@ -174,18 +179,26 @@ def make_fabric(recipe: Recipe) -> Fabric:
     return Fabric(accelerator="auto", devices=1, precision=precision)
 
 
-def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
-    """The encoder of every modality of the recipe, initialised from its seed."""
+def make_encoders(
+    recipe: Recipe,
+    manifest: Manifest,
+    stored: Mapping[str, StoredFeatures] = MappingProxyType({}),
+) -> dict[str, Encoder]:
+    """The encoder of every modality of the recipe, initialised from its seed.
+
+    ``stored`` has the features that stand in the place of some.
+    """
     inputs: dict[str, Input] = {
         "video": recipe.clip.video_input(),
         "audio": recipe.clip.audio_input(),
     }
+    inputs |= {name: found.input for name, found in stored.items()}
     if "text" in recipe.modalities:
         texts = [text for text in manifest.column("text") if text]
         inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
     return {
         name: build.build(
-            getattr(recipe.encoders, name), name, inputs[name], derive(recipe.seed, "encoder", name)
+            recipe.encoder(name), name, inputs[name], derive(recipe.seed, "encoder", name)
         )
         for name in recipe.modalities
     }
@@ -237,7 +250,7 @@ def describe(
         "contrasts": [asdict(contrast) for contrast in method.contrasts],
         "joint": joint.described(method, recipe, dims_of(encoders)),
         "encoders": {
-            name: build.describe(getattr(recipe.encoders, name), encoder)
+            name: build.describe(recipe.encoder(name), encoder)
             for name, encoder in encoders.items()
         },
         "manifest": manifest.digest,

@@ -30,6 +30,17 @@ class Weights(Config):
     text: Path | None = Field(None, description="published weights that it begins with")
 
 
+class Features(Config):
+    """Folders of stored features, side by side, in the place of a modality's encoder."""
+
+    video: tuple[Path, ...] = Field(
+        (), description="folders of `triptych describe`, side by side; no encoder runs then"
+    )
+    audio: tuple[Path, ...] = Field(
+        (), description="folders of `triptych describe`, side by side; no encoder runs then"
+    )
+
+
 class Clip(Config):
     """What an encoder sees of a clip: one window of time or several, frames, sound, words.
 
@@ -249,6 +260,7 @@ class Recipe(Config):
     )
     encoders: Encoders = Encoders()
     weights: Weights = Weights()
+    features: Features = Features()
     clip: Clip = Clip()
     clustering: Clustering = Clustering()
     augmentation: Augmentation = Augmentation()
@@ -320,6 +332,11 @@ class Recipe(Config):
                 "and refresh_on=epochs"
             )
         return self
+
+    def encoder(self, modality: str) -> str:
+        """The encoder of a modality; where its features are stored, the one that takes them."""
+        stored = dict(self.features).get(modality)
+        return f"stored_{modality}" if stored else str(getattr(self.encoders, modality))
 
     def alpha(self, epoch: int) -> float:
         """The weight of XCC's cross-entropy in ``epoch``, counted from 0."""

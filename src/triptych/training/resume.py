@@ -1,4 +1,4 @@
-"""Whether a run may be gone on with: its recipe, collection and prior must be what they were."""
+"""Whether a run may be gone on with: its recipe and what it learns from are what they were."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ def resume_state(path: Path, description: dict[str, Any]) -> tuple[dict[str, Any
     # A key that recipes have since gained counts as its default, with which all is as it was.
     recipe = config.validated(Recipe, facts["recipe"], str(path)).model_dump(mode="json")
     facts = {**facts, "recipe": recipe}
-    for key, what in (("manifest", "collection"), ("recipe", "recipe"), ("prior", "prior")):
+    whats = {
+        "manifest": "collection",
+        "recipe": "recipe",
+        "prior": "prior",
+        "features": "set of stored features",
+    }
+    for key, what in whats.items():
         if facts.get(key) != description[key]:
             changed = _difference(facts.get(key), description[key])
             raise UserError(

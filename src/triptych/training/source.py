@@ -24,9 +24,19 @@ def spec_of(clip: Clip) -> ClipSpec:
 
 
 def open_source(
-    manifest: Manifest, clip: Clip, cache: Path | None, *, workers: int | None = None
+    manifest: Manifest,
+    clip: Clip,
+    cache: Path | None,
+    *,
+    workers: int | None = None,
+    reads: bool = True,
 ) -> ClipSource:
-    """The cache in ``cache``, made first if need be; without a folder, the files themselves."""
+    """The cache in ``cache``, made first if need be; without a folder, the files themselves.
+
+    ``reads``: whether any clip will be read; where none is there is nothing to make or to miss.
+    """
+    if not reads:
+        return FileClips(manifest)
     if not manifest.root.is_dir() and (cache is None or not cache.exists()):
         raise UserError(
             f"{manifest.root}: no such folder, and the videos were there; "

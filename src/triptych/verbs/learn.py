@@ -41,6 +41,7 @@ def pretrain(
     from triptych.manifest.schema import Manifest
     from triptych.progress import say
     from triptych.recipes.named import announced, recipe_of
+    from triptych.training.features import reads_clips
     from triptych.training.pretrain import pretrain as train
     from triptych.training.recipe import Recipe
     from triptych.training.source import open_source
@@ -54,7 +55,7 @@ def pretrain(
     clips = Manifest.read(manifest, root)
     for line in announced(chosen, len(clips), recipe, fresh=not (resume or init)):
         say(f"pretrain: {line}")
-    source = open_source(clips, chosen.clip, cache, workers=workers)
+    source = open_source(clips, chosen.clip, cache, workers=workers, reads=reads_clips(chosen))
     done = train(
         clips,
         chosen,
@@ -83,6 +84,10 @@ def embed(
     checkpoint: Annotated[Path, typer.Argument(help="a run's folder, or one of its checkpoints")],
     out: Annotated[Path, typer.Option(help="the table to write")] = Path("embeddings.parquet"),
     cache: Cache = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="video=STORE,STORE: its stored features; default: those of the run"),
+    ] = None,
     root: Root = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
@@ -91,14 +96,18 @@ def embed(
     from triptych.embeddings.embed import embed as pass_over
     from triptych.embeddings.model import Model
     from triptych.manifest.schema import Manifest
-    from triptych.training.recipe import Recipe
+    from triptych.training.features import reads_clips
+    from triptych.training.recipe import Features, Recipe
     from triptych.training.source import open_source
 
+    stores = None
+    if features:
+        stores = dict(config.override(Features(), features))
     clips = Manifest.read(manifest, root)
     model = Model.load(checkpoint)
-    clip = config.validated(Recipe, model.facts["recipe"], str(checkpoint)).clip
-    source = open_source(clips, clip, cache, workers=workers)
-    table = pass_over(clips, model, source, workers=workers or 0)
+    recipe = config.validated(Recipe, model.facts["recipe"], str(checkpoint))
+    source = open_source(clips, recipe.clip, cache, workers=workers, reads=reads_clips(recipe))
+    table = pass_over(clips, model, source, workers=workers or 0, features=stores)
     table.write(out)
     return {
         "embeddings": str(out),

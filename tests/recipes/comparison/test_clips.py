@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from tests.small import RECIPE, Small
+from triptych import config
 from triptych.clips.cache import CachedClips
 from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest
@@ -133,7 +134,7 @@ def test_one_cache_serves_what_needs_the_same_frames_of_a_file(small: Small) -> 
 def test_a_part_of_a_cache_holds_its_clips(small: Small, tmp_path: Path) -> None:
     rows = np.array([5, 2, 9])
     pool = Collection(small.manifest, rows, tmp_path / "cache", workers=1)
-    manifest, part = pool.part(rows, RECIPE.clip)
+    manifest, part = pool.part(rows, RECIPE)
     assert manifest.column("clip_id").tolist() == small.manifest.column("clip_id")[rows].tolist()
     spec = spec_of(RECIPE.clip)
     for new, old in enumerate(rows):
@@ -147,10 +148,10 @@ def test_a_part_of_a_cache_holds_its_clips(small: Small, tmp_path: Path) -> None
         )
         assert (one == other).all()
     moved = Collection(Manifest(Path("gone"), small.manifest.table), rows, tmp_path / "cache")
-    moved.reach(RECIPE.clip)  # its cache is there
+    moved.reach(RECIPE)  # its cache is there
     with pytest.raises(UserError, match=r"gone: no such folder, .* with --root"):
-        moved.reach(RECIPE.clip.model_copy(update={"size": 48}))
-    again = pool.part(rows, RECIPE.clip.model_copy(update={"frames": 2}))[1]
+        moved.reach(config.override(RECIPE, ["clip.size=48"]))
+    again = pool.part(rows, config.override(RECIPE, ["clip.frames=2"]))[1]
     assert again.cache.folder == part.cache.folder
     assert isinstance(small.source, CachedClips)
     assert part_of(small.source, rows[:1]).has("video").shape == (1,)

@@ -7,7 +7,7 @@ from triptych import config
 from triptych.errors import UsageError, UserError
 from triptych.recipes import named
 from triptych.recipes.comparison.plan import Row, base_recipe, plain, plan
-from triptych.training.recipe import Recipe
+from triptych.training.recipe import Features, Recipe
 
 VIDEO = "vector_video"
 
@@ -90,6 +90,22 @@ def test_modalities_are_lists_within_an_axis() -> None:
     joint = by_name(words, axis, "vector_joint", supervised=True)
     assert list(joint)[:2] == ["random video", "random video+audio"]
     assert joint["supervised video+audio"].recipe.modalities == ("video", "audio")
+
+
+def test_stores_that_are_named_for_all_rows_are_of_those_that_have_the_modality() -> None:
+    words = ["sdc", "features.video=2d,3d", "features.audio=heard"]
+    rows = by_name(words, ["modalities=video,video+audio"], supervised=True)
+    assert rows["sdc video"].recipe.features == Features(video=("2d", "3d"))
+    assert rows["sdc video+audio"].recipe.features == Features(video=("2d", "3d"), audio=("heard",))
+    assert rows["supervised"].recipe.features == Features(video=("2d", "3d"))
+    apart = by_name(["sdc"], ["features.video=2d,2d+3d"])
+    assert [row.recipe.features.video for row in apart.values() if row.kind == "method"] == [
+        (Path("2d"),),
+        (Path("2d"), Path("3d")),
+    ]
+    assert len([name for name in apart if name.startswith("random")]) == 2
+    with pytest.raises(UsageError, match="the recipe has no audio"):
+        by_name(["sdc:modalities=video", "features.audio=heard"], [])
 
 
 def test_other_keys_may_hold_lists_too() -> None:

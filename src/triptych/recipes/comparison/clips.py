@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from triptych.clips.cache import CachedClips, ClipCache, description
+from triptych.clips.dataset import ClipSource
 from triptych.errors import UserError
 from triptych.evaluate.labels import join, read_labels
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.methods.method import declare
 from triptych.recipes.comparison.plan import Row
 from triptych.seeds import derive
-from triptych.training.recipe import Clip
+from triptych.training.features import reads_clips
+from triptych.training.recipe import Clip, Recipe
 from triptych.training.source import open_source, spec_of
 
 Rows = npt.NDArray[np.int64]
@@ -116,9 +118,11 @@ class Collection:
                     f"too few for clustering.k={k}; take fewer clusters or more clips"
                 )
 
-    def reach(self, clip: Clip) -> None:
-        """Raise UserError where there is no cache for ``clip``, and no videos to make it of."""
-        if not self.manifest.root.is_dir() and not self._folder(clip).exists():
+    def reach(self, recipe: Recipe) -> None:
+        """Raise UserError where there is no cache for its clips, and no videos to make it of."""
+        if not reads_clips(recipe):
+            return
+        if not self.manifest.root.is_dir() and not self._folder(recipe.clip).exists():
             raise UserError(
                 f"{self.manifest.root}: no such folder, and the videos were there; "
                 "say where they are now with --root"
@@ -127,17 +131,20 @@ class Collection:
     def _folder(self, clip: Clip) -> Path:
         return self.cache / cache_name(self.manifest, clip)
 
-    def part(self, rows: Rows, clip: Clip) -> tuple[Manifest, CachedClips]:
-        """Some of the clips, read from the cache of the whole collection.
+    def part(self, rows: Rows, recipe: Recipe) -> tuple[Manifest, ClipSource]:
+        """Some of the clips, read from the cache of the whole collection, if they are read.
 
-        Every ``clip`` that needs the same frames and samples of a file shares one cache.
+        Every recipe whose clips need the same frames and samples of a file shares one cache.
         """
-        folder = self._folder(clip)
+        clips = chosen(self.manifest, rows)
+        if not reads_clips(recipe):
+            return clips, open_source(clips, recipe.clip, None, reads=False)
+        folder = self._folder(recipe.clip)
         if folder not in self.opened:
-            source = open_source(self.manifest, clip, folder, workers=self.workers)
+            source = open_source(self.manifest, recipe.clip, folder, workers=self.workers)
             assert isinstance(source, CachedClips)
             self.opened[folder] = source
-        return chosen(self.manifest, rows), part_of(self.opened[folder], rows)
+        return clips, part_of(self.opened[folder], rows)
 
 
 def chosen(manifest: Manifest, rows: Rows) -> Manifest:

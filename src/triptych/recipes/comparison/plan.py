@@ -16,8 +16,8 @@ from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import MODALITIES
 from triptych.methods.method import declare, names
 from triptych.recipes import named
-from triptych.training import joint, memory, published
-from triptych.training.recipe import Prior, Recipe, Weights
+from triptych.training import features, joint, memory, published
+from triptych.training.recipe import Features, Prior, Recipe, Weights
 
 Point = Mapping[str, str]  # axis -> value, as written
 
@@ -29,7 +29,7 @@ NO_AXES = {
 AXES_OF_CLIPS = ("clips", "manifest")
 OF_A_ROW = ("name", "from")  # what a RECIPE may say that is no key of a recipe
 # What the weights before the first step depend on, and what a training with labels depends on.
-OF_RANDOM = ("encoders.", "clip.", "weights.")
+OF_RANDOM = ("encoders.", "clip.", "weights.", "features.")
 OF_SUPERVISED = (
     *OF_RANDOM, "augmentation.", "optimisation.", "epochs", "batch", "balance", "precision",
     "threads",
@@ -223,6 +223,9 @@ def _at(given: Given, point: Point, vector: str) -> Row:
         f"{key}={text.replace('+', ',') if _is_list(key) else text}" for key, text in fields.items()
     ]
     recipe = config.override(given.recipe, pairs).model_copy(update={"seed": 0})
+    if "modalities" in point:  # stores that are named for all points are of those that have them
+        kept = _stored(recipe, recipe.modalities)
+        recipe = recipe.model_copy(update={"features": kept})
     values = {key: value_of(recipe, key) for key in fields}
     clips = _count(point["clips"]) if "clips" in point else None
     path = Path(point["manifest"]) if "manifest" in point else None
@@ -282,8 +285,9 @@ def _check(row: Row, vector: str) -> None:
     try:
         method = declare(recipe.method, recipe.modalities)
         for name in recipe.modalities:
-            check_name(getattr(recipe.encoders, name), name)
+            check_name(recipe.encoder(name), name)
         published.named(recipe)
+        features.named(recipe)
         memory.refuse(method, recipe)
         joint.refuse(method, recipe)
     except UserError as error:
@@ -314,13 +318,17 @@ def _supervised(first: Sequence[tuple[Point, Row]], vector: str) -> list[Row]:
         # The encoder that is judged gets all of the steps, and no other any.
         modalities = (alone,) if alone else row.recipe.modalities
         weights = Weights(**{name: getattr(row.recipe.weights, name) for name in modalities})
-        changed = {"method": "supervised", "modalities": modalities, "frozen": ()}
-        recipe = row.recipe.model_copy(
-            update={**changed, "weights": weights, "refresh_on": "epochs", "prior": Prior()}
-        )
+        changed: dict[str, Any] = {"method": "supervised", "modalities": modalities, "frozen": ()}
+        changed |= {"weights": weights, "features": _stored(row.recipe, modalities)}
+        recipe = row.recipe.model_copy(update={**changed, "refresh_on": "epochs", "prior": Prior()})
         taught = Row(name, "supervised", "supervised", recipe, values, random=row.random)
         rows.setdefault(name, taught)
     return list(rows.values())
+
+
+def _stored(recipe: Recipe, modalities: Sequence[str]) -> Features:
+    """The stored features of some of the modalities."""
+    return Features(**{name: folders for name, folders in recipe.features if name in modalities})
 
 
 def _part(

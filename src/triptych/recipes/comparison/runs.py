@@ -28,7 +28,7 @@ from triptych.manifest.schema import Manifest
 from triptych.recipes.comparison.clips import Rows, chosen
 from triptych.recipes.comparison.plan import Row, value_of
 from triptych.state import checkpoint
-from triptych.training import memory, published
+from triptych.training import features, memory, published
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import Recipe
@@ -76,6 +76,7 @@ class Run:
             "labels": labels,
             "published": published.hashes(self.recipe),
             "prior": memory.hash_of_prior(self.recipe),
+            "features": features.digests(self.recipe) or None,
             "begins": self.begins and self.begins.name,
             "begins_with": self.begins and _weights(self.begins),
         }
@@ -105,6 +106,8 @@ class Run:
             changed.append(f"the run {wanted['begins']}, from which it began, became another")
         if wanted["prior"] not in (None, found.get("prior")):
             changed.append("the file of prior.file became another")
+        if wanted["features"] not in (None, found.get("features")):
+            changed.append("the stored features became others")
         read = found.get("published", {})
         changed += [
             f"the file of weights.{name} became another"
@@ -186,13 +189,15 @@ def embedded(
         "checkpoint": checkpoint.load(file)[1].get("weights"),
         "manifest": manifest.digest,
         "clip": recipe.clip.model_dump(mode="json"),
+        "features": features.digests(recipe) or None,
     }
     if out.exists():
         there = EmbeddingTable.read(out)
         if {key: there.info.get(key) for key in made_of} == made_of:
             return there
     table = embed(manifest, Model.load(file), source)
-    table = replace(table, info={**table.info, "clip": made_of["clip"]})
+    added = {key: made_of[key] for key in ("clip", "features")}
+    table = replace(table, info={**table.info, **added})
     table.write(out)
     return table
 
