@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 # "subtract": every clip less its mean frame, so that what stands still is gone.
@@ -118,6 +119,13 @@ class TextInput(ABC):
         return 1
 
 
+@dataclass(frozen=True)
+class TextOptions:
+    """What a recipe says of words; an encoder of text heeds what concerns it."""
+
+    vocabulary: int = 300  # of a bag of words: its most frequent words
+
+
 Input = VideoInput | AudioInput | TextInput
 
 
@@ -133,6 +141,8 @@ class Encoder(nn.Module):
     dim: int
     input: Input
     augment: nn.Module
+    # How the weights of its convolutions lie in memory.
+    layout: torch.memory_format = torch.contiguous_format
 
     def __init__(self) -> None:
         super().__init__()

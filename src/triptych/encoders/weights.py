@@ -21,7 +21,7 @@ from triptych.errors import UserError
 
 # First parts of the names of what follows the features, and of what else the files hold.
 LEFT_OUT = dict.fromkeys(
-    ("fc", "classifier", "logits", "head", "projector", "predictor", "top_layer"),
+    ("fc", "_fc", "classifier", "logits", "head", "projector", "predictor", "top_layer"),
     "what follows the features",
 ) | {"text_module": "the network of words"}
 COUNTS, STEPS = "num_batches_tracked", "counts of training steps"
@@ -204,6 +204,9 @@ def difference(encoder: Encoder) -> str | None:
     """How the encoder's clips differ from those that its published weights were trained on."""
     if isinstance(encoder, VideoEncoder) and encoder.native:
         clip, native = encoder.input, encoder.native
+        if native.frames == 1:  # frames are seen one by one, so that only their size matters
+            same = clip.size == native.size
+            return None if same else f"frames of {clip.size} pixels; trained on {native.size}"
         frames = clip.shape[-4]  # that the network sees at a time: of joined segments all
         rate = clip.frame_rate if native.frame_rate else None
         if (frames, rate, clip.size) == (native.frames, native.frame_rate, native.size):

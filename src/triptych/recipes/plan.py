@@ -136,7 +136,7 @@ def different_texts(manifest: Manifest, recipe: Recipe) -> int:
     Where every caption says [music], words can teach nothing.
     """
     texts = _texts(manifest)
-    form = text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
+    form = text_input(recipe.encoders.text, texts, recipe.clip.text())
     return len({form.encode(text).tobytes() for text in texts})
 
 

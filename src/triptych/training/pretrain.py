@@ -131,6 +131,7 @@ def _begin(
         if init:
             _start_from(state, init)
         else:  # published weights come with their statistics
+            held |= {name for name in encoders if build.published(getattr(recipe.encoders, name))}
             rest = {name: encoder for name, encoder in encoders.items() if name not in held}
             every = ClipLoader(manifest, source, inputs_of(rest, set(rest)), workers)
             calibrate(rest, every, derive(recipe.seed, "calibration"), fabric)
@@ -181,7 +182,7 @@ def make_encoders(recipe: Recipe, manifest: Manifest) -> dict[str, Encoder]:
     }
     if "text" in recipe.modalities:
         texts = [text for text in manifest.column("text") if text]
-        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
+        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.text())
     return {
         name: build.build(
             getattr(recipe.encoders, name), name, inputs[name], derive(recipe.seed, "encoder", name)

@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, Crop, Segments, VideoInput
+from triptych.encoders.encoder import (
+    AudioInput,
+    Background,
+    Crop,
+    Segments,
+    TextOptions,
+    VideoInput,
+)
 
 Modality = Literal["video", "audio", "text"]
 
@@ -109,6 +116,10 @@ class Clip(Config):
         """The sound, as an encoder takes it."""
         seconds = self.audio_seconds or self.video_input().seconds
         return AudioInput(self.sample_rate, seconds, self.segments)
+
+    def text(self) -> TextOptions:
+        """What it says of words."""
+        return TextOptions(self.vocabulary)
 
 
 class Clustering(Config):
