@@ -40,6 +40,7 @@ def test_encoders_are_found_by_their_modules() -> None:
         "i3d": "video",
         "i3d_released": "video",
         "mc3_18": "video",
+        "minilm": "text",
         "r2plus1d_18": "video",
         "r2plus1d_18_selavi": "video",
         "r2plus1d_18_xdc": "video",
@@ -158,8 +159,8 @@ def test_gradients_reach_every_parameter(name: str) -> None:
         ("transformer:", "name its model, as transformer:FOLDER or the name of a published one"),
         ("bag_of_words:large", "bag_of_words takes no model; write bag_of_words alone"),
         ("roberta:large", "roberta takes no model; write roberta alone"),
-        ("bert", "encoders of text are bag_of_words, roberta, transformer:MODEL"),
-        ("r2plus1d_18:x", "it is an encoder of video; encoders of text are bag_of_words, roberta"),
+        ("bert", "encoders of text are bag_of_words, minilm, roberta, transformer:MODEL"),
+        ("r2plus1d_18:x", "it is an encoder of video; encoders of text are bag_of_words, minilm, "),
     ],
 )
 def test_a_model_is_named_where_one_is_wanted(name: str, said: str) -> None:
