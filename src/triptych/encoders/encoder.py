@@ -124,6 +124,8 @@ class TextOptions:
     """What a recipe says of words; an encoder of text heeds what concerns it."""
 
     vocabulary: int = 300  # of a bag of words: its most frequent words
+    words: int = 20  # of word vectors: the first words of a text that have one
+    word_width: int = 1024  # of word vectors: numbers that a layer makes of one
 
 
 Input = VideoInput | AudioInput | TextInput
