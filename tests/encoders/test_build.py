@@ -36,6 +36,8 @@ def test_encoders_are_found_by_their_modules() -> None:
         "audio_resnet_9": "audio",
         "audio_resnet_small": "audio",
         "bag_of_words": "text",
+        "davenet": "audio",
+        "davenet_small": "audio",
         "efficientnet_lite0": "video",
         "i3d": "video",
         "i3d_released": "video",
@@ -128,6 +130,7 @@ def test_every_video_encoder_takes_short_and_long_clips(name: str, count: int, s
     [
         "audio_resnet_9",
         "audio_resnet_small",
+        "davenet_small",
         "efficientnet_lite0",
         "i3d",
         "mc3_18",

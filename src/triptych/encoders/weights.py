@@ -14,6 +14,7 @@ from torch import Tensor
 from triptych.encoders import build
 from triptych.encoders.audio_resnet import AudioResNet
 from triptych.encoders.checkpoint_file import read
+from triptych.encoders.davenet import Davenet
 from triptych.encoders.encoder import Encoder
 from triptych.encoders.pixels import VideoEncoder
 from triptych.encoders.r2plus1d_18_selavi import PIXELS as SELAVI_PIXELS
@@ -23,7 +24,10 @@ from triptych.errors import UserError
 LEFT_OUT = dict.fromkeys(
     ("fc", "_fc", "classifier", "logits", "head", "projector", "predictor", "top_layer"),
     "what follows the features",
-) | {"text_module": "the network of words"}
+) | {
+    "text_module": "the network of words",
+    "batchnorm1": "a normalisation that the network has and never uses",
+}
 COUNTS, STEPS = "num_batches_tracked", "counts of training steps"
 # Made from the form of the clips, not learned.
 FRONT_END = "log_mel."
@@ -216,7 +220,7 @@ def difference(encoder: Encoder) -> str | None:
             f"clips of {frames} frames of {clip.size} pixels at {clip.frame_rate:g} per "
             f"second; trained on {native.frames} of {native.size} at {speed}"
         )
-    if isinstance(encoder, AudioResNet) and encoder.native:
+    if isinstance(encoder, AudioResNet | Davenet) and encoder.native:
         heard, known = encoder.input, encoder.native
         if (heard.seconds, heard.sample_rate) != (known.seconds, known.sample_rate):
             return (
