@@ -42,7 +42,7 @@ def save_run(
     """A checkpoint as training leaves it, of encoders with random or published weights."""
     named = {**NAMES, "text": text}
     if text not in NAMES.values():
-        inputs = {**inputs, "text": text_input(text, [], 0)}
+        inputs = {**inputs, "text": text_input(text, [])}
     encoders = {name: build(named[name], name, inputs[name], seed) for name in modalities}
     teaches = [
         (teacher, student)
