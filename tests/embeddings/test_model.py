@@ -19,6 +19,7 @@ from triptych.encoders.text import WordInput
 from triptych.errors import UserError
 from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
+from triptych.state.joint import joint_heads
 from triptych.state.training_state import TrainingState, new_heads
 
 K = 4
@@ -41,7 +42,7 @@ def save_run(
     """A checkpoint as training leaves it, of encoders with random or published weights."""
     named = {**NAMES, "text": text}
     if text not in NAMES.values():
-        inputs = {**inputs, "text": text_input(text, [], 0)}
+        inputs = {**inputs, "text": text_input(text, [])}
     encoders = {name: build(named[name], name, inputs[name], seed) for name in modalities}
     teaches = [
         (teacher, student)
@@ -372,3 +373,72 @@ def test_a_checkpoint_without_its_facts_is_refused_in_one_line(tmp_path: Path) -
         UserError, match="its facts lack clusters, teaches, contrasts, encoders; take another"
     ):
         Model.load(path)
+
+
+def joint_model(tmp_path: Path, unit: bool, refreshed: int = 0) -> tuple[Model, nn.ModuleDict]:
+    """A checkpoint with random heads to a joint space of six numbers, loaded from its file."""
+    encoders = {name: build(NAMES[name], name, INPUTS[name], 0) for name in INPUTS}
+    dims = {name: encoder.dim for name, encoder in encoders.items()}
+    heads = joint_heads(dims, 6, ("audio",), 3)
+    state = TrainingState(nn.ModuleDict(encoders), nn.ModuleDict(), {}, joint=heads)
+    state.refreshed = refreshed
+    state.centroids = {"fused": torch.ones(4, 6)}
+    tensors = state.model_tensors()
+    facts = {
+        "method": "mcn_released",
+        "clusters": {},
+        "teaches": [],
+        "contrasts": [],
+        "joint": {"width": 6, "features": dims, "narrow": ["audio"], "unit": unit},
+        "encoders": {name: describe(NAMES[name], encoder) for name, encoder in encoders.items()},
+        "weights": checkpoint.weights_hash(tensors),
+        "state": state.facts(),
+    }
+    checkpoint.save(tmp_path / "a", tensors, facts)
+    return Model.load(tmp_path / "a"), heads
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_a_joint_space_is_that_of_the_heads_by_hand(tmp_path: Path, unit: bool) -> None:
+    """Linear, then x * sigmoid(linear(x)); of sound a linear layer behind it."""
+    model, heads = joint_model(tmp_path, unit)
+    assert model.meets
+    given_features = features(model, 5)
+    columns = model.vectors(given_features)
+    for name, part in given_features.items():
+        weights = {key: value.numpy() for key, value in heads[name].state_dict().items()}
+        y = part.values @ weights["0.linear.weight"].T + weights["0.linear.bias"]
+        y = y / (1 + np.exp(-(y @ weights["0.gate.weight"].T + weights["0.gate.bias"])))
+        if name == "audio":
+            y = y @ weights["1.weight"].T + weights["1.bias"]
+        if unit:
+            y = y / np.linalg.norm(y, axis=1, keepdims=True)
+        found = columns[f"shared_{name}"]
+        np.testing.assert_allclose(found.values, y * part.present[:, None], rtol=1e-3, atol=1e-5)
+        assert found.present.tolist() == part.present.tolist()
+    total = sum(columns[f"shared_{name}"].values for name in given_features)
+    joint = columns["vector_joint"]
+    lengths = np.linalg.norm(total, axis=1, keepdims=True)
+    expected = total / np.where(lengths > 0, lengths, 1)
+    np.testing.assert_allclose(joint.values, expected, rtol=1e-4, atol=1e-6)
+    assert joint.values.shape == (5, 6)
+
+
+def test_words_lead_into_the_joint_space(tmp_path: Path) -> None:
+    model, _ = joint_model(tmp_path, unit=True)
+    query = model.embed_text("salt the onion")
+    assert query["shared_text"].shape == (6,)
+    np.testing.assert_allclose(np.linalg.norm(query["shared_text"]), 1, rtol=1e-5)
+
+
+def test_before_the_first_step_nothing_meets_in_a_joint_space(tmp_path: Path) -> None:
+    model, _ = joint_model(tmp_path, unit=True, refreshed=-1)
+    assert not model.meets
+    assert set(model.vectors(features(model, 3))) == {
+        "vector_video", "vector_audio", "vector_text", "vector_joint",
+    }  # fmt: skip
+
+
+def test_checkpoints_that_say_nothing_of_a_joint_space_are_read(tmp_path: Path) -> None:
+    save_run(tmp_path / "old")  # as versions before it left them
+    assert len(Model.load(tmp_path / "old").gates) == 0

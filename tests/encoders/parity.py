@@ -7,9 +7,9 @@ features of made-up clips, every SPARSE-th of them.
 They were made once, outside the repository, by running each project's own network in evaluation
 mode, with weights from ``fill`` and clips from ``clips``, prepared as that project prepares them:
 torchvision 0.28.0 behind a stub of its compiled operators, VMZ's middle widths put into its
-R(2+1)D, pytorch-i3d, S3D_HowTo100M, 3D-ResNets-PyTorch, and SeLaVi's audio network behind
-python_speech_features 0.6. The last feature map was averaged over all time and space where the
-project's own pooling takes clips of one size only.
+R(2+1)D, pytorch-i3d, S3D_HowTo100M, 3D-ResNets-PyTorch, SeLaVi's audio network behind
+python_speech_features 0.6, and AVLnet's DAVEnet behind librosa 0.11. The last feature map was
+averaged over all time and space where the project's own pooling takes clips of one size only.
 """
 
 from __future__ import annotations

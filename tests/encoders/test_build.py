@@ -17,7 +17,7 @@ from triptych.encoders.build import (
     text_input,
     whose_weights,
 )
-from triptych.encoders.encoder import AudioInput, Input, VideoInput
+from triptych.encoders.encoder import AudioInput, Input, TextOptions, VideoInput
 from triptych.encoders.subwords import SubwordInput
 from triptych.encoders.text import WordInput
 from triptych.errors import UsageError
@@ -36,9 +36,13 @@ def test_encoders_are_found_by_their_modules() -> None:
         "audio_resnet_9": "audio",
         "audio_resnet_small": "audio",
         "bag_of_words": "text",
+        "davenet": "audio",
+        "davenet_small": "audio",
+        "efficientnet_lite0": "video",
         "i3d": "video",
         "i3d_released": "video",
         "mc3_18": "video",
+        "minilm": "text",
         "r2plus1d_18": "video",
         "r2plus1d_18_selavi": "video",
         "r2plus1d_18_xdc": "video",
@@ -54,6 +58,8 @@ def test_encoders_are_found_by_their_modules() -> None:
         "stored_audio": "audio",
         "stored_video": "video",
         "transformer": "text",
+        "word_vectors": "text",
+        "word_vectors_released": "text",
     }
 
 
@@ -128,6 +134,8 @@ def test_every_video_encoder_takes_short_and_long_clips(name: str, count: int, s
     [
         "audio_resnet_9",
         "audio_resnet_small",
+        "davenet_small",
+        "efficientnet_lite0",
         "i3d",
         "mc3_18",
         "r2plus1d_18_xdc",
@@ -160,12 +168,12 @@ def test_gradients_reach_every_parameter(name: str) -> None:
         ("transformer:", "name its model, as transformer:FOLDER or the name of a published one"),
         ("bag_of_words:large", "bag_of_words takes no model; write bag_of_words alone"),
         ("roberta:large", "roberta takes no model; write roberta alone"),
-        ("bert", "encoders of text are bag_of_words, roberta, transformer:MODEL"),
-        ("r2plus1d_18:x", "it is an encoder of video; encoders of text are bag_of_words, roberta"),
+        ("bert", "encoders of text are bag_of_words, minilm, roberta, transformer:MODEL"),
+        ("r2plus1d_18:x", "it is an encoder of video; encoders of text are bag_of_words, minilm, "),
     ],
 )
 def test_a_model_is_named_where_one_is_wanted(name: str, said: str) -> None:
-    for call in (lambda: check_name(name, "text"), lambda: text_input(name, ["pot"], 9)):
+    for call in (lambda: check_name(name, "text"), lambda: text_input(name, ["pot"])):
         with pytest.raises(UsageError) as found:
             call()
         assert str(found.value).startswith(f"encoders.text={name!r}: {said}")
@@ -173,9 +181,9 @@ def test_a_model_is_named_where_one_is_wanted(name: str, said: str) -> None:
 
 def test_words_are_read_from_the_captions_and_subwords_from_the_model(roberta: Path) -> None:
     captions = ["stir the pot", "the pot", "salt"]
-    assert text_input("bag_of_words", captions, 2) == WordInput(("pot", "salt"))
-    read = text_input(f"transformer:{roberta}", captions, 2)
-    assert read == text_input(f"transformer:{roberta}", [], 300)
+    assert text_input("bag_of_words", captions, TextOptions(2)) == WordInput(("pot", "salt"))
+    read = text_input(f"transformer:{roberta}", captions, TextOptions(2))
+    assert read == text_input(f"transformer:{roberta}", [])
     assert isinstance(read, SubwordInput)
 
 

@@ -25,7 +25,7 @@ def refused(call: Callable[[], object]) -> str:
 
 def use(folder: Path) -> object:
     name = f"transformer:{folder}"
-    return build(name, "text", text_input(name, [], 300), seed=0)
+    return build(name, "text", text_input(name, []), seed=0)
 
 
 def test_texts_are_as_long_as_the_model_has_positions(roberta: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ LONG = " ".join(CAPTIONS * 4)
 
 def made(folder: Path) -> Encoder:
     name = f"transformer:{folder}"
-    return build(name, "text", text_input(name, [], 300), seed=0)
+    return build(name, "text", text_input(name, []), seed=0)
 
 
 def features(encoder: Encoder, texts: list[str]) -> torch.Tensor:

@@ -13,6 +13,8 @@ from torch import Tensor
 from tests.encoders.parity import golden
 from triptych.encoders.audio_resnet_9 import build as audio_resnet_9
 from triptych.encoders.build import build, native
+from triptych.encoders.davenet import build as davenet
+from triptych.encoders.efficientnet_lite0 import build as efficientnet_lite0
 from triptych.encoders.encoder import AudioInput, Encoder, VideoInput
 from triptych.encoders.r2plus1d_18 import build as r2plus1d_18
 from triptych.encoders.resnet3d_18_a import build as resnet3d_18_a
@@ -78,11 +80,35 @@ def hara(name: str) -> Weights:
     return trunk(name, "module.") | {"module.fc.weight": torch.zeros(400, 512)}
 
 
+def avlnet() -> Weights:
+    """The whole model: the network of sound is one of its parts."""
+    parts = {
+        "DAVEnet_projection.weight": torch.zeros(9, 1024),
+        "GU_audio.fc.weight": torch.zeros(1024, 1024),
+        "GU_video.cg.fc.bias": torch.zeros(9),
+        "text_pooling_caption.fc.weight": torch.zeros(9, 300),
+    }
+    unused = {f"DAVEnet.batchnorm1.{name}": torch.ones(1) for name in ("weight", "bias")}
+    return trunk("davenet", "DAVEnet.") | unused | parts
+
+
 FILES: list[tuple[str, Callable[[], Weights], int, dict[str, int]]] = [
     ("r2plus1d_18", lambda: torchvision("r2plus1d_18"), 31_300_125, {"fc": 2}),
     ("r2plus1d_18_xdc", lambda: trunk("r2plus1d_18_xdc"), 33_165_639, {}),
     ("r2plus1d_18_selavi", selavi, 31_300_125, {"audio_network": 72, "mlp_v": 20, "mlp_a": 20}),
     ("audio_resnet_9", selavi, 4_899_520, {"video_network": 222, "mlp_v": 20, "mlp_a": 20}),
+    (
+        "davenet",
+        avlnet,
+        44_670_976,
+        {
+            "DAVEnet_projection": 1,
+            "GU_audio": 1,
+            "GU_video": 1,
+            "text_pooling_caption": 1,
+            "batchnorm1": 2,
+        },
+    ),
     ("mc3_18", lambda: torchvision("mc3_18"), 11_490_240, {"fc": 2}),
     ("resnet3d_18_a", lambda: hara("resnet3d_18_a"), 33_030_080, {"fc": 1}),
     ("i3d", inflated, 12_287_264, {"logits": 2}),
@@ -242,7 +268,13 @@ def test_clips_unlike_those_of_the_training_are_said() -> None:
         assert difference(audio_resnet_9(AudioInput(16_000, 2.0))) == (
             "clips of 2 s of sound at 16000 Hz; trained on 1 s at 24000 Hz"
         )
+        assert difference(davenet(AudioInput(16_000, 2.0))) == (
+            "clips of 2 s of sound at 16000 Hz; trained on 10 s at 16000 Hz"
+        )
         assert difference(native("r2plus1d_small")) is None
+        frame_by_frame = efficientnet_lite0(VideoInput(8, 8.0, 112))
+        assert difference(frame_by_frame) == "frames of 112 pixels; trained on 224"
+        assert difference(efficientnet_lite0(VideoInput(8, 8.0, 224))) is None
 
 
 def test_a_report_is_plain_data() -> None:

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,7 +9,9 @@ from triptych.errors import UsageError
 from triptych.methods.method import (
     Cluster,
     Contrast,
+    Joint,
     Method,
+    Pair,
     Teach,
     declare,
     names,
@@ -22,6 +25,8 @@ GOOD = Method(
     teaches=(Teach("video", "audio"), Teach("both", "video")),
 )
 
+MET = Joint(("anything",))
+QUEUED = Cluster("fused", ("video", "audio"), over="queue")
 OVER = Cluster("video", ("video",), over="bank")
 
 
@@ -49,6 +54,21 @@ OVER = Cluster("video", ("video",), over="bank")
         ({"clusters": (replace(OVER, of=("video", "audio")),)}, "bank, which is of one modality"),
         ({"bank": True}, "'both' is not over the bank, of which there is one"),
         ({"bank": True, "projection": 4}, "as wide as the recipe says"),
+        ({"pairs": (Pair("video", "audio"),)}, "pairs meet in a joint space, but there is none"),
+        ({"clusters": (QUEUED,)}, "fused: over the queue of a joint space, but none is"),
+        ({"joint": MET, "projection": 4}, "a joint space beside memory banks or projections"),
+        ({"joint": MET}, "one clustering at most, over the queue"),
+        ({"joint": replace(MET, narrow=("text",))}, "narrow names 'text', which is not a"),
+        ({"joint": MET, "pairs": (Pair("video", "text"),)}, "pair with 'text', which is not a"),
+        ({"joint": MET, "pairs": (Pair("audio", "audio"),)}, "pair of audio with itself"),
+        (
+            {
+                "joint": MET,
+                "clusters": (QUEUED,),
+                "teaches": (Teach("fused", ("video", "audio")),),
+            },
+            "centroids of 'fused' teach one modality at a time",
+        ),
     ],
 )
 def test_a_wrong_declaration_fails_when_it_is_made(change: dict[str, object], said: str) -> None:
@@ -67,8 +87,37 @@ def test_an_edge_has_its_head_and_a_cluster_its_name() -> None:
     assert GOOD.cluster("both") is GOOD.clusters[1]
 
 
+def test_what_meets_in_pairs_needs_no_teacher_and_a_centroid_no_head() -> None:
+    method = Method(
+        "mine",
+        ("video", "audio"),
+        (QUEUED,),
+        (Teach("fused", "video"),),
+        joint=MET,
+        pairs=(Pair("video", "audio"),),
+    )
+    assert method.headed == ()
+    assert GOOD.headed == GOOD.teaches
+    assert QUEUED.runs(3) == ()
+
+
+def test_a_clustering_is_of_clips_with_all_or_over_the_queue_with_two() -> None:
+    has = {
+        "video": np.array([True, True, False, False]),
+        "audio": np.array([True, True, True, False]),
+        "text": np.array([True, False, True, True]),
+    }
+    three = ("video", "audio", "text")
+    assert Cluster("all", three).holds(has).tolist() == [True, False, False, False]
+    queued = Cluster("fused", three, over="queue")
+    assert queued.holds(has).tolist() == [True, True, True, False]
+    assert Cluster("one", ("audio",)).holds(has).tolist() == has["audio"].tolist()
+
+
 def test_methods_are_found_by_their_modules() -> None:
-    assert {"cdc", "ir", "jdc", "la", "mdc", "sdc", "xcc", "xdc"} <= set(names())
+    assert {"cdc", "ir", "jdc", "la", "max_margin", "mcn", "mdc", "sdc", "xcc", "xdc"} <= set(
+        names()
+    )
     assert "method" not in names()
     for name in names():
         assert declare(name, ("video", "audio")).name == name

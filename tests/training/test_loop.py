@@ -2,17 +2,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from tests.small import RECIPE, Small
+from triptych import config
 from triptych.clips.dataset import ClipLoader, View
+from triptych.clustering.health import effective_rank
 from triptych.clustering.whiten import Whitening
 from triptych.encoders.text import WordInput
 from triptych.methods.method import Triplets, declare
+from triptych.state import checkpoint
 from triptych.state.assignments import Assignment
+from triptych.state.queue import Queue
 from triptych.state.training_state import TrainingState
+from triptych.training.health import Collapse
+from triptych.training.joint_recipe import Drawing
+from triptych.training.log import read_metrics
 from triptych.training.loop import Loop
-from triptych.training.pretrain import make_fabric
+from triptych.training.pretrain import make_fabric, pretrain
 from triptych.training.recipe import Contrastive
 
 # Of the demo's captions at least one has one of these.
@@ -127,3 +135,67 @@ def test_every_epoch_has_its_own_weight_of_the_cross_entropy(small: Small, tmp_p
         found.append(loop.step_of(batch, {}).triplets)
     assert [triplets.alpha for triplets in found] == [0.0, 0.2, 0.5, 0.5, 0.5]
     assert found[0] == Triplets(0.0, 0.7, "semi-hard", unit=False)
+
+
+def test_clips_with_one_modality_alone_are_not_drawn_where_pairs_meet(
+    small: Small, tmp_path: Path
+) -> None:
+    loop = loop_of(small, tmp_path, {}, WORDS)
+    loop.method = declare("max_margin", ("video", "text"))
+    both = loop._shown("video") & loop._shown("text")
+    assert 0 < both.sum() < len(both)
+    rows = loop._draws().rows
+    assert set(rows.tolist()) == set(np.flatnonzero(both).tolist())
+
+
+def test_a_batch_has_as_many_clips_of_each_file_as_is_asked(small: Small, tmp_path: Path) -> None:
+    loop = loop_of(small, tmp_path, {}, WORDS, batch=6, draws=Drawing(per_file=3))
+    loop.method = declare("mcn", ("video", "text"))
+    paths = small.manifest.column("path")
+    for row in range(loop.steps_an_epoch):
+        drawn = paths[loop._draws().rows[row * 6 : (row + 1) * 6]]
+        assert len(set(drawn[:3])) == len(set(drawn[3:])) == 1
+
+
+def test_narrations_are_looked_for_only_where_a_method_asks(small: Small, tmp_path: Path) -> None:
+    found = {}
+    for name in ("mcn", "mil_nce"):
+        loop = loop_of(small, tmp_path, {}, WORDS)
+        loop.method = declare(name, ("video", "text"))
+        found[name] = loop.surroundings.near.shape[1]
+    assert found == {"mcn": 0, "mil_nce": 5}
+
+
+def test_a_run_with_a_queue_shows_its_health_and_marks_no_best(
+    small: Small, tmp_path: Path
+) -> None:
+    recipe = config.override(RECIPE, ["method=mcn", "queue.size=11", "joint.width=7"])
+    done = pretrain(small.manifest, recipe, tmp_path, small.source)
+    assert done.checkpoint.name == "last.safetensors"
+    assert not (tmp_path / "assignments").exists()
+    first, *others = read_metrics(tmp_path / "metrics.jsonl")
+    assert (first["clusterings"], first["effective_rank"]) == ({}, {})
+    queue = checkpoint.load(done.checkpoint)[0]["queue.values"].numpy()
+    assert queue.shape == (11, 7)
+    assert others[-1]["effective_rank"]["fused"] == pytest.approx(effective_rank(queue))
+    for row in others:
+        assert 1 <= row["clusterings"]["fused"]["used"] <= row["clusterings"]["fused"]["k"] == 4
+    shares = first["noted"]
+    assert shares.keys() == {"video~audio_found", "video~text_found", "audio~text_found"}
+    assert all(0 <= share <= 1 for share in shares.values())
+
+
+def test_features_that_have_collapsed_stop_a_run_and_clusters_do_not(
+    small: Small, tmp_path: Path
+) -> None:
+    loop = loop_of(small, tmp_path, {}, WORDS)
+    loop.method, loop.state.refreshed = declare("mcn", ("video", "text")), 0
+    loop.state.queue = Queue(20, 4)
+    draw = torch.Generator().manual_seed(0)
+    loop.state.queue.push(torch.randn(20, 4, generator=draw))
+    loop.state.centroids = {"fused": torch.tensor([[0.0] * 4, [99.0] * 4])}
+    loop.refresh()
+    assert loop.state.health["clusterings"]["fused"]["largest"] == 1
+    loop.state.queue.push(torch.ones(20, 4))
+    with pytest.raises(Collapse, match=r"the fused features have effective rank 1\.00"):
+        loop.refresh()

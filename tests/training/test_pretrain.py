@@ -31,6 +31,7 @@ from triptych.seeds import derive
 from triptych.state import checkpoint, tensor_file
 from triptych.training import loop, memory, refresh
 from triptych.training.held_back import held_back
+from triptych.training.joint_recipe import Drawing, JointSpace, Queueing
 from triptych.training.log import read_metrics
 from triptych.training.pretrain import pretrain
 from triptych.training.recipe import (
@@ -165,17 +166,33 @@ INSTANCE = RECIPE.model_copy(update={"method": "ir", "bank": Bank(width=16, nois
 AGGREGATED = RECIPE.model_copy(
     update={"method": "la", "modalities": ("video", "text"), "aggregation": NEAR}
 )
+QUEUED = RECIPE.model_copy(
+    update={
+        "method": "mcn",
+        "joint": JointSpace(width=12, hidden=5),
+        "queue": Queueing(size=19, every=2),
+    }
+)
+RELEASED = QUEUED.model_copy(update={"method": "mcn_released", "draws": Drawing(per_file=2)})
+BALANCED = QUEUED.model_copy(update={"queue": Queueing(size=9, every=3, by="sinkhorn")})
+NEARBY = QUEUED.model_copy(update={"method": "mil_nce", "modalities": ("video", "text")})
+RANKED = QUEUED.model_copy(update={"method": "max_margin", "frozen": ("video", "audio", "text")})
 
 
 @pytest.mark.parametrize(
     ("recipe", "kills"),
     [  # 3 steps are an epoch
+        (QUEUED, [("step", 2), ("step", 5), ("save", 4)]),
+        (RELEASED, [("step", 5)]),
+        (BALANCED, [("step", 5)]),
+        (NEARBY, [("step", 5)]),
+        (RANKED, [("step", 5)]),
         (BANKED, [("step", 1), ("step", 4)]),
         (PLATEAU, [("step", 8)]),
         (INSTANCE, [("step", 1), ("step", 3), ("save", 6)]),
         (AGGREGATED, [("step", 5), ("cluster bank", 5)]),
     ],
-    ids=["banked", "plateau", "instance", "aggregated"],
+    ids="queued released balanced nearby ranked banked plateau instance aggregated".split(),
 )
 def test_banks_projections_and_held_back_losses_survive_a_kill(
     saved: Path, small: Small, tmp_path: Path, recipe: Recipe, kills: list[tuple[str, int]]
@@ -338,9 +355,14 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     done = pretrain(small.manifest, recipe, tmp_path, small.source)
     method = declare(name, recipe.modalities)
     loss = read_metrics(tmp_path / "metrics.jsonl")[0]["loss"]
-    terms = {edge.head for edge in method.teaches} | {pair.term for pair in method.contrasts}
+    terms = {edge.head for edge in method.headed} | {pair.term for pair in method.contrasts}
     kind = {"ir": "instance", "la": "neighbours"}.get(name)
     terms |= {f"{modality}_{kind}" for modality in method.modalities if kind}
+    if method.joint:
+        terms = {pair.term for pair in method.pairs}
+    if method.joint and method.clusters:
+        of_mcn = {f"{one}_{kind}" for one in method.modalities for kind in ("centroid", "rebuilt")}
+        terms |= of_mcn
     assert loss.keys() == terms
     # Projections learn with the encoders.
     before, after = (
@@ -348,7 +370,7 @@ def test_every_method_trains_and_its_clips_can_be_embedded(
     )
     assert len(after) == 2 * len(recipe.modalities) * (name in ("ir", "jdc", "la", "xcc"))
     assert all(not torch.equal(before[key], after[key]) for key in after)
-    assert all(0 < value < 10 for value in loss.values())
+    assert all(0 < value < (100 if method.joint else 10) for value in loss.values())
     model = Model.load(done.checkpoint)
     assert model.meets == (name not in ("ir", "jdc", "la", "sdc"))
     vectors, present = embed(small.manifest, model, small.source).vectors("vector_joint")

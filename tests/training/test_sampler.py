@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.errors import UserError
-from triptych.training.sampler import balanced_draws, plain_draws
+from triptych.training.sampler import balanced_draws, draws_by_file, plain_draws
 
 
 def skewed() -> np.ndarray:
@@ -97,3 +97,29 @@ def test_no_clip_with_teacher_and_student_is_refused() -> None:
     for draw in (balanced_draws, plain_draws):
         with pytest.raises(UserError, match="no clip has both a teacher and a student"):
             draw({"e": np.full(5, -1)}, 8, seed=0)
+
+
+def test_every_run_of_a_batch_is_of_one_file_and_files_are_drawn_alike() -> None:
+    files = np.array([0] * 50 + [1] * 4 + [2] * 9 + [3] * 2)
+    labels = {"e": np.where(np.arange(65) == 60, -1, 0), "f": np.where(np.arange(65) < 3, 0, -1)}
+    draws = draws_by_file(labels, files, 400, 4, seed=0)
+    runs = files[draws.rows].reshape(-1, 4)
+    assert (runs == runs[:, :1]).all()
+    assert np.bincount(runs[:, 0]).tolist() == [25, 25, 25, 25]
+    assert 60 not in draws.rows, "no edge can use it"
+    assert {edge: values.tolist() for edge, values in draws.weights.items()} == {
+        "e": [1] * 400,
+        "f": [1] * 400,
+    }
+    for rows in draws.rows.reshape(-1, 4):
+        times = np.bincount(rows)[np.unique(rows)]
+        assert times.max() <= (2 if files[rows[0]] == 3 else 1), "twice only where they are few"
+    assert not np.array_equal(draws.rows, draws_by_file(labels, files, 400, 4, seed=1).rows)
+    assert np.array_equal(draws.rows, draws_by_file(labels, files, 400, 4, seed=0).rows)
+
+
+def test_a_count_that_ends_within_a_run_is_kept_and_nobody_is_refused() -> None:
+    files = np.array([0, 0, 1, 1])
+    assert len(draws_by_file({"e": np.zeros(4, int)}, files, 7, 2, seed=0).rows) == 7
+    with pytest.raises(UserError, match="no clip has both"):
+        draws_by_file({"e": np.full(4, -1)}, files, 4, 2, seed=0)

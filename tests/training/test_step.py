@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -7,11 +8,16 @@ from torch import nn
 
 from triptych.clips.dataset import ClipBatch
 from triptych.clustering.whiten import Whitening
-from triptych.methods.method import Recall, Teach, Triplets, declare
+from triptych.embeddings.extract import Features
+from triptych.methods.method import Meeting, Recall, Teach, Triplets, declare
 from triptych.state.assignments import Assignment
+from triptych.state.joint import decoders, joint_heads
 from triptych.state.memory_bank import MemoryBank, keys_of
+from triptych.state.queue import Queue
 from triptych.state.training_state import TrainingState, new_heads, new_projections
 from triptych.training import optimizer
+from triptych.training.joint import Beside
+from triptych.training.online import Plan
 from triptych.training.recipe import Aggregation, Bank, Optimisation, Recipe
 from triptych.training.step import BatchStep, recall_of, train_step
 
@@ -236,3 +242,195 @@ def test_labels_of_all_runs_stand_one_below_the_other() -> None:
     for name, labels in (("audio_1", [0, 1, -1, 1]), ("audio_2", [1, 1, -1, 0])):
         step.state.assignments[name] = Assignment(torch.tensor(labels).numpy(), empty, none)
     assert step.runs("audio").tolist() == [[0, 1, -1, 1], [1, 1, -1, 0]]
+
+
+def meeting_step(method: str, settings: Meeting) -> BatchStep:
+    """Four clips of three modalities, one without sound, and a queue that holds five rows."""
+    step = step_of([True, True, False, True])
+    names = ("video", "audio", "text")
+    step.method, step.meeting = declare(method, names), settings
+    state, dims = step.state, {"video": 4, "audio": 5, "text": 2}
+    torch.manual_seed(1)
+    state.encoders["text"] = Linear(2)
+    step.batch.inputs["text"] = torch.randn(4, 3)
+    step.batch.present["text"] = torch.tensor([True, True, True, True])
+    assert step.method.joint is not None
+    back = step.method.joint.rebuilds == "features"
+    state.joint = joint_heads(dims, 6, step.method.joint.narrow, 0)
+    state.decoders = decoders(dims, 6, 3, back, 0)
+    state.queue = Queue(9, 6)
+    state.queue.push(torch.randn(5, 6))
+    state.centroids = {"fused": torch.randn(3, 6)}
+    state.heads = nn.ModuleDict()
+    learning = [state.encoders, state.joint, state.decoders]
+    rates = Optimisation(weight_decay=0.0)
+    state.optimizers = {
+        "encoders": optimizer.build([p for m in learning for p in m.parameters()], 0.1, rates)
+    }
+    step.plan = Plan(k=3, iterations=20, every=2, by="kmeans", per_file=1, seed=0, step=1, place=1)
+    return step
+
+
+def literal(step: BatchStep, centroids: torch.Tensor) -> dict[str, float]:
+    """MCN's terms in NumPy, from the weights of the state and the inputs of the batch.
+
+    Between two clusterings: a clip's target is the centroid nearest to its fused vector.
+    """
+    weights = {
+        name: value.detach().double().numpy() for name, value in step.state.model_tensors().items()
+    }
+
+    def layer(name: str, x: np.ndarray) -> np.ndarray:
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    meeting = step.meeting
+    present, features, f, rebuilt = {}, {}, {}, {}
+    for name in ("video", "audio", "text"):
+        present[name] = step.batch.present[name].numpy()
+        x = step.batch.inputs[name].double().numpy()
+        features[name] = layer(f"encoders.{name}.layer", x)
+        y = layer(f"joint.{name}.0.linear", features[name])
+        y = y / (1 + np.exp(-layer(f"joint.{name}.0.gate", y)))
+        if meeting.unit:
+            y = y / np.linalg.norm(y, axis=1, keepdims=True)
+        f[name] = y
+        rebuilt[name] = layer(f"decoders.{name}.1", layer(f"decoders.{name}.0", features[name]))
+    terms = {}
+    for one, other in (("video", "audio"), ("video", "text"), ("audio", "text")):
+        rows = np.flatnonzero(present[one] & present[other])
+        s = f[one][rows] @ f[other][rows].T / meeting.temperature
+        e, count = np.exp(s), len(rows)
+        loss = 0.0
+        for i in range(count):
+            own = np.exp(s[i, i] - meeting.margin)
+            loss -= np.log(own / (own + e[i].sum() - e[i, i]))
+            loss -= np.log(own / (own + e[:, i].sum() - e[i, i]))
+        terms[f"{one}~{other}"] = loss / count
+    points = centroids.double().numpy()
+    for name in f:
+        loss, rows = 0.0, np.flatnonzero(present[name])
+        for i in rows:
+            held = [f[m][i] for m in f if present[m][i]]
+            fused = sum(held) / len(held)
+            target = int(((points - fused) ** 2).sum(1).argmin())
+            s = points @ f[name][i] / meeting.temperature
+            loss -= s[target] - meeting.margin - np.log(np.exp(s).sum())
+        terms[f"{name}_centroid"] = meeting.cluster * loss / len(rows)
+        apart = ((rebuilt[name] - f[name]) ** 2).sum(1)[rows]
+        terms[f"{name}_rebuilt"] = meeting.reconstruct * apart.mean()
+    return terms
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Meeting(0.001, True, 0.1, 1.0, 1.0), Meeting(0.3, False, 1.0, 0.5, 2.0)],
+    ids=["unit", "any length"],
+)
+def test_a_step_of_mcn_is_its_equations_from_the_state_s_tensors(settings: Meeting) -> None:
+    step = meeting_step("mcn", settings)
+    queue, centroids = step.state.queue, step.state.centroids["fused"].clone()
+    assert queue is not None
+    expected = literal(step, centroids)
+    with torch.no_grad():
+        fused, known = replace(step).fused(step.method.modalities)
+    found = train_step(step, Fabric(accelerator="cpu", devices=1))
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert known.all()
+    assert torch.equal(step.state.centroids["fused"], centroids), "not due in this step"
+    torch.testing.assert_close(queue.rows[5:], fused)  # of before the update of the weights
+
+
+@pytest.mark.parametrize("method", ["mcn", "mcn_released"])
+def test_a_step_moves_encoders_heads_and_decoders(method: str) -> None:
+    step = meeting_step(method, Meeting(0.001, True, 0.1, 1.0, 1.0))
+    state = step.state
+    before = {name: value.clone() for name, value in state.model_tensors().items()}
+    assert step.plan is not None
+    step.plan = replace(step.plan, place=2, step=2)
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    after = state.model_tensors()
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    # The last ReLU of a decoder may be off for all of four clips.
+    kinds = {name.split(".")[0] for name in still}
+    assert kinds <= {"assignments", "decoders"}
+    assert not (method == "mcn" and "decoders" in kinds)
+
+
+def test_the_fused_vector_is_the_mean_of_what_a_clip_has() -> None:
+    step = meeting_step("mcn", Meeting(0.0, False, 1.0, 1.0, 1.0))
+    step.batch.present["text"][2] = False
+    step.batch.present["video"][2] = False
+    fused, known = step.fused(("video", "audio", "text"))
+    assert known.tolist() == [True, True, False, True]
+    assert fused[2].tolist() == [0] * 6
+    mean = torch.stack([step.embeddings(name)[0] for name in ("video", "audio", "text")]).mean(0)
+    torch.testing.assert_close(fused[0], mean.detach())
+    assert not fused.requires_grad
+    assert step.embeddings("video").requires_grad
+
+
+def test_what_a_clip_lacks_is_nowhere_in_the_joint_space() -> None:
+    step = meeting_step("mcn", Meeting(0.001, True, 0.1, 1.0, 1.0))
+    loud = meeting_step("mcn", Meeting(0.001, True, 0.1, 1.0, 1.0))
+    loud.batch.inputs["audio"][2] = 1e6
+    assert step.embeddings("audio")[2].tolist() == [0] * 6
+    lengths = step.embeddings("audio")[[0, 1, 3]].norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(3))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    assert train_step(step, fabric) == train_step(loud, fabric)
+
+
+def test_how_many_find_their_partner_is_noted() -> None:
+    step = meeting_step("mcn", Meeting(0.0, False, 2.0, 1.0, 1.0))
+    pair = step.method.pairs[0]
+    found = step.similarities(pair)
+    rows = [0, 1, 3]
+    products = step.embeddings("video")[rows] @ step.embeddings("audio")[rows].T / 2
+    torch.testing.assert_close(found, products)
+    hits = float((products.argmax(1) == torch.arange(3)).sum())
+    assert step.noted["video~audio_found"] == [hits, 3]
+
+
+def test_candidates_are_compared_with_the_clips_that_have_both() -> None:
+    step = meeting_step("mil_nce", Meeting(0.0, False, 0.5, 1.0, 1.0))
+    words = torch.randn(3, 3)
+    own = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]).bool()
+    step.beside = Beside(torch.tensor([0, 0, 1, 0]), torch.tensor([7, 8, 9]), words, own)
+    pair = step.method.pairs[2]
+    assert (pair.one, pair.other) == ("audio", "text")
+    found, mine = step.candidates(pair)
+    # The third clip has no sound, so that the last narration is nobody's.
+    assert mine.tolist() == [[True, False], [False, True], [True, True]]
+    told = step.state.joint["text"](step.state.encoders["text"](words[:2]))
+    expected = step.embeddings("audio")[[0, 1, 3]] @ told.T / 0.5
+    torch.testing.assert_close(found, expected)
+    best = mine[torch.arange(3), expected.argmax(1)]
+    assert step.noted["audio~text_found"] == [float(best.sum()), 3]
+    alone, diagonal = step.candidates(step.method.pairs[0])
+    assert alone.shape == (3, 3)
+    assert torch.equal(diagonal, torch.eye(3).bool())
+    assert step.same_file(pair).tolist() == [[True] * 3] * 3
+    assert step.same_file(step.method.pairs[1]).tolist() == [
+        [True, True, False, True],
+        [True, True, False, True],
+        [False, False, True, False],
+        [True, True, False, True],
+    ]
+
+
+def test_narrations_of_a_frozen_encoder_are_its_features() -> None:
+    step = meeting_step("mil_nce", Meeting(0.0, True, 1.0, 1.0, 1.0))
+    values = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)
+    step.frozen = {"text": Features(values, np.ones(10, bool))}
+    own = torch.ones(4, 3, dtype=torch.bool)
+    step.beside = Beside(torch.zeros(4, dtype=torch.int64), torch.tensor([7, 2, 9]), None, own)
+    made = step.state.joint["text"](torch.from_numpy(values[[7, 2, 9]]))
+    torch.testing.assert_close(step.narrations, made / made.norm(dim=1, keepdim=True))
+
+
+def test_a_method_without_a_joint_space_is_told_nothing_of_one() -> None:
+    step = step_of([True] * 4)
+    assert step.plan is None
+    assert step.beside is None
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    assert step.state.queue is None

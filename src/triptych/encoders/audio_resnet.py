@@ -15,13 +15,16 @@ from triptych.errors import UserError
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut; torchvision's parameter names."""
+    """Two convolutions over bands and time, and a shortcut; torchvision's parameter names."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, kernel: tuple[int, int] = (3, 3)
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        margin = (kernel[0] // 2, kernel[1] // 2)
+        self.conv1 = nn.Conv2d(inputs, outputs, kernel, stride, margin, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, kernel, 1, margin, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = (

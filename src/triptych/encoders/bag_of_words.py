@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from triptych.encoders.encoder import Encoder
+from triptych.encoders.encoder import Encoder, TextOptions
 from triptych.encoders.text import WordInput, build_vocabulary
 from triptych.errors import UserError
 
@@ -43,9 +43,10 @@ class BagOfWords(Encoder):
         return self.layers(x * scale)  # type: ignore[no-any-return]
 
 
-def read(texts: Iterable[str], size: int) -> WordInput:
-    """The ``size`` most frequent words of ``texts``, the captions that are trained on."""
-    return WordInput(build_vocabulary(texts, size))
+def read(model: str, texts: Sequence[str], options: TextOptions) -> WordInput:
+    """The most frequent words of ``texts``, the captions that are trained on."""
+    del model
+    return WordInput(build_vocabulary(texts, options.vocabulary))
 
 
 def build(words: WordInput) -> BagOfWords:

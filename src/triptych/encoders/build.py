@@ -1,7 +1,9 @@
 """Encoders by name: a module of this folder with a function ``build`` is an encoder.
 
-One with a ``MODEL`` starts from published weights: those it names itself, or, where that is empty,
-those that the name of the encoder adds after a colon, as in ``transformer:FOLDER``.
+One that has a ``MODEL`` starts from published weights: those it names itself, or, where that is
+empty, those that the name of the encoder adds behind a colon, as in ``transformer:FOLDER``. One
+with a ``WANTED``, which says what may stand there, is only whole with it. ``find`` of the module
+says where on the disk that is, or refuses.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast, get_type_hints
 
@@ -22,9 +25,9 @@ from triptych.encoders.encoder import (
     Input,
     Stream,
     TextInput,
+    TextOptions,
     VideoInput,
 )
-from triptych.encoders.language_model import folder_of
 from triptych.errors import UsageError
 
 INPUTS = {"video": VideoInput, "audio": AudioInput}  # of encoders that annotate none
@@ -57,7 +60,16 @@ def native(name: str) -> Encoder:
 
 def published(name: str) -> bool:
     """Whether the encoder ``name`` starts from weights that its own name stands for."""
-    return bool(_model(name))
+    return hasattr(_module(name), "MODEL") and bool(_model(name))
+
+
+def source(name: str) -> Path | None:
+    """The file or folder that the name of an encoder stands for, such as its weights; None: none.
+
+    Raises UserError where there is no such model, or no package to read it.
+    """
+    model = _model(name)
+    return _module(name).find(model) if model else None
 
 
 def check_name(name: str, modality: str) -> None:
@@ -70,25 +82,24 @@ def check_name(name: str, modality: str) -> None:
     where = f"encoders.{modality}={name!r}: "
     if plain not in fitting:
         known = f"it is an encoder of {modality_of(plain)}; " if plain in names() else ""
-        listed = ", ".join(f"{found}:MODEL" if _wants(found) else found for found in fitting)
+        listed = ", ".join(f"{found}:MODEL" if _wanted(found) else found for found in fitting)
         raise UsageError(f"{where}{known}encoders of {modality} are {listed}")
-    if _wants(plain) and not model:
-        raise UsageError(f"{where}name its model, as {plain}:FOLDER or the name of a published one")
-    if colon and not _wants(plain):
+    if _wanted(plain) and not model:
+        raise UsageError(f"{where}name its model, as {plain}:{_wanted(plain)}")
+    if colon and not _wanted(plain):
         raise UsageError(f"{where}{plain} takes no model; write {plain} alone")
-    if _model(name):
-        folder_of(_model(name))
+    source(name)
 
 
-def text_input(name: str, texts: Sequence[str], size: int) -> TextInput:
-    """How the encoder ``name`` wants its text: by what it was published with, or else, for bags of
-    words, by the ``size`` most frequent words of ``texts``, the captions that are trained on.
+def text_input(name: str, texts: Sequence[str], options: TextOptions | None = None) -> TextInput:
+    """How the encoder ``name`` wants its text: by what its name stands for, and by the words of
+    ``texts``, the captions that are trained on.
 
     Raises what ``check_name`` raises.
     """
     check_name(name, "text")
-    module, model = _module(name), _model(name)
-    return cast(TextInput, module.read(model) if model else module.read(texts, size))
+    read = _module(name).read
+    return cast(TextInput, read(_model(name), texts, options or TextOptions()))
 
 
 def build(name: str, modality: str, clip: Input, seed: int) -> Encoder:
@@ -124,10 +135,7 @@ def _built(name: str, clip: Input, seed: int, model: str) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder: Encoder = _module(name).build(clip, *([model] if model else []))
-    # Convolutions of oneDNN and cuDNN are fastest with the colours of a pixel side by side.
-    if encoder.modality == "video":
-        return encoder.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
-    return encoder
+    return encoder.to(memory_format=encoder.layout)  # type: ignore[call-overload, no-any-return]
 
 
 def _kind(name: str) -> Any:
@@ -135,13 +143,14 @@ def _kind(name: str) -> Any:
     return get_type_hints(_module(name).build)["return"]
 
 
-def _wants(name: str) -> bool:
-    """Whether the encoder is only whole with a model behind its name."""
-    return getattr(_module(name), "MODEL", None) == ""
+def _wanted(name: str) -> str:
+    """What the name of the encoder must add behind a colon; empty: nothing."""
+    wanted: str = getattr(_module(name), "WANTED", "")
+    return wanted
 
 
 def _model(name: str) -> str:
-    """The model whose weights the encoder ``name`` starts from; empty: it has none."""
+    """What the name of an encoder stands for, beside the network; empty: nothing."""
     return name.partition(":")[2] or getattr(_module(name), "MODEL", "")
 
 

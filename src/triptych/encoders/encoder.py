@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 # "subtract": every clip less its mean frame, so that what stands still is gone.
@@ -156,6 +157,15 @@ class TextInput(ABC):
         return 1
 
 
+@dataclass(frozen=True)
+class TextOptions:
+    """What a recipe says of words; an encoder of text heeds what concerns it."""
+
+    vocabulary: int = 300  # of a bag of words: its most frequent words
+    words: int = 20  # of word vectors: the first words of a text that have one
+    word_width: int = 1024  # of word vectors: numbers that a layer makes of one
+
+
 Input = VideoInput | AudioInput | TextInput | FeatureInput
 
 
@@ -171,6 +181,8 @@ class Encoder(nn.Module):
     dim: int
     input: Input
     augment: nn.Module
+    # How the weights of its convolutions lie in memory.
+    layout: torch.memory_format = torch.contiguous_format
 
     def __init__(self) -> None:
         super().__init__()

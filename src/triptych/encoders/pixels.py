@@ -59,6 +59,8 @@ class VideoEncoder(Encoder):
 
     modality = "video"
     input: VideoInput
+    # Convolutions of oneDNN and cuDNN are fastest with the colours of a pixel side by side.
+    layout = torch.channels_last_3d
 
     def __init__(
         self, clip: VideoInput, preprocessing: Preprocessing, native: NativeClip | None

@@ -5,8 +5,8 @@ Features of 1024 numbers: the mean over the first 512 subwords, which are byte p
 
 from __future__ import annotations
 
-from triptych.encoders.transformer import build, read
+from triptych.encoders.transformer import build, find, read
 
-__all__ = ["MODEL", "build", "read"]
+__all__ = ["MODEL", "build", "find", "read"]
 
 MODEL = "FacebookAI/roberta-large"

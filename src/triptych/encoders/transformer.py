@@ -6,13 +6,17 @@ all of them are averaged into one for the text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from torch import Tensor, nn
 
-from triptych.encoders.encoder import Encoder
+from triptych.encoders.encoder import Encoder, TextOptions
 from triptych.encoders.language_model import draw_network, folder_of, load_network, read_input
 from triptych.encoders.subwords import SubwordInput
 
 MODEL = ""  # the name of the encoder says it: transformer:MODEL
+WANTED = "FOLDER or the name of a published one"
 
 
 class Transformer(Encoder):
@@ -39,15 +43,21 @@ class Transformer(Encoder):
         return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)  # type: ignore[no-any-return]
 
 
-def read(model: str) -> SubwordInput:
-    """The subwords of ``model``, a folder or the name of a published model."""
-    return read_input(folder_of(model))
+def find(model: str) -> Path:
+    """The folder of ``model``, a folder or a name; UserError where there is none."""
+    return folder_of(model)
+
+
+def read(model: str, texts: Sequence[str], options: TextOptions) -> SubwordInput:
+    """The subwords of ``model``, whatever the captions are."""
+    del texts, options
+    return read_input(find(model))
 
 
 def build(subwords: SubwordInput, model: str = "") -> Transformer:
     """With the weights of ``model``, a folder or a name; without one, with random weights."""
     if model:
-        network = load_network(folder_of(model), subwords.longest)
+        network = load_network(find(model), subwords.longest)
     else:
         network = draw_network(subwords.config)
     return Transformer(subwords, network)

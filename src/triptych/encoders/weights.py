@@ -14,6 +14,7 @@ from torch import Tensor
 from triptych.encoders import build
 from triptych.encoders.audio_resnet import AudioResNet
 from triptych.encoders.checkpoint_file import read
+from triptych.encoders.davenet import Davenet
 from triptych.encoders.encoder import Encoder
 from triptych.encoders.pixels import VideoEncoder
 from triptych.encoders.r2plus1d_18_selavi import PIXELS as SELAVI_PIXELS
@@ -21,9 +22,12 @@ from triptych.errors import UserError
 
 # First parts of the names of what follows the features, and of what else the files hold.
 LEFT_OUT = dict.fromkeys(
-    ("fc", "classifier", "logits", "head", "projector", "predictor", "top_layer"),
+    ("fc", "_fc", "classifier", "logits", "head", "projector", "predictor", "top_layer"),
     "what follows the features",
-) | {"text_module": "the network of words"}
+) | {
+    "text_module": "the network of words",
+    "batchnorm1": "a normalisation that the network has and never uses",
+}
 COUNTS, STEPS = "num_batches_tracked", "counts of training steps"
 # Made from the form of the clips, not learned.
 FRONT_END = "log_mel."
@@ -204,6 +208,9 @@ def difference(encoder: Encoder) -> str | None:
     """How the encoder's clips differ from those that its published weights were trained on."""
     if isinstance(encoder, VideoEncoder) and encoder.native:
         clip, native = encoder.input, encoder.native
+        if native.frames == 1:  # frames are seen one by one, so that only their size matters
+            same = clip.size == native.size
+            return None if same else f"frames of {clip.size} pixels; trained on {native.size}"
         frames = clip.shape[-4]  # that the network sees at a time: of joined segments all
         rate = clip.frame_rate if native.frame_rate else None
         if (frames, rate, clip.size) == (native.frames, native.frame_rate, native.size):
@@ -213,7 +220,7 @@ def difference(encoder: Encoder) -> str | None:
             f"clips of {frames} frames of {clip.size} pixels at {clip.frame_rate:g} per "
             f"second; trained on {native.frames} of {native.size} at {speed}"
         )
-    if isinstance(encoder, AudioResNet) and encoder.native:
+    if isinstance(encoder, AudioResNet | Davenet) and encoder.native:
         heard, known = encoder.input, encoder.native
         if (heard.seconds, heard.sample_rate) != (known.seconds, known.sample_rate):
             return (

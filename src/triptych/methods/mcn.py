@@ -27,7 +27,11 @@ def method(modalities: tuple[str, ...]) -> Method:
         teaches=tuple(Teach(cluster=FUSED, student=name) for name in modalities),
         pairs=tuple(Pair(one, other) for one, other in combinations(modalities, 2)),
         joint=Joint(
-            ("margin softmax", "centroids", "reconstruction"), margin=0.001, rebuilds="embeddings"
+            ("margin softmax", "centroids", "reconstruction"),
+            margin=0.001,
+            unit=True,
+            temperature=0.1,
+            rebuilds="embeddings",
         ),
         loss=loss,
         heads="keep",

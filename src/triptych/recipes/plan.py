@@ -61,11 +61,8 @@ def choose(manifest: Manifest, overrides: Sequence[str]) -> tuple[Recipe, list[s
     if not names(overrides, "method"):  # for the modalities that the user has named
         method = _method(manifest, chosen.modalities)
         chosen = chosen.model_copy(update={"method": method})
-    if not names(overrides, "frozen") and {"text"} < set(chosen.modalities):
-        # At the rate that new encoders need, one that is trained already forgets all it knew.
-        learns = declare(chosen.method, chosen.modalities).bank  # each modality by itself
-        frozen = ("text",) if published(chosen.encoders.text) and not learns else ()
-        chosen = chosen.model_copy(update={"frozen": frozen})
+    if not names(overrides, "frozen"):
+        chosen = chosen.model_copy(update={"frozen": _frozen(chosen)})
     if not names(overrides, "clustering.k"):
         least = _clustered(manifest, chosen) // CLIPS_PER_CLUSTER
         if "text" in chosen.modalities:
@@ -80,6 +77,20 @@ def _method(manifest: Manifest, modalities: tuple[Modality, ...]) -> str:
         return "xdc"
     taught = _taught(manifest, modalities)
     return "xdc" if taught and taught >= LEAST_TAUGHT * len(manifest) else "sdc"
+
+
+def _frozen(recipe: Recipe) -> tuple[Modality, ...]:
+    """Encoders that come with weights, as long as another one learns.
+
+    At the rate that new encoders need, one that is trained already forgets all it knew.
+    """
+    if declare(recipe.method, recipe.modalities).bank:  # each modality by itself
+        return ()
+    trained = [name for name in recipe.modalities if published(getattr(recipe.encoders, name))]
+    # Where all are trained, words teach: what they mean needs no collection to be learned.
+    if len(trained) == len(recipe.modalities):
+        trained = [name for name in trained if name == "text" and len(trained) > 1]
+    return tuple(trained)
 
 
 def _clustered(manifest: Manifest, recipe: Recipe) -> int:
@@ -141,7 +152,7 @@ def different_texts(manifest: Manifest, recipe: Recipe) -> int:
     Where every caption says [music], words can teach nothing.
     """
     texts = _texts(manifest)
-    form = text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
+    form = text_input(recipe.encoders.text, texts, recipe.clip.text())
     return len({form.encode(text).tobytes() for text in texts})
 
 

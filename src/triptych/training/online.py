@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from triptych.clustering import online
+from triptych.clustering.sinkhorn import sinkhorn
 from triptych.clustering.whiten import Whitening
 from triptych.embeddings.extract import Features
 from triptych.methods.method import Cluster, Method
@@ -21,6 +23,9 @@ from triptych.training.recipe import Recipe
 if TYPE_CHECKING:
     from triptych.training.step import BatchStep
 
+# Of Sinkhorn: SeLaVi's weight of the entropy, 1 / 20, and how often sizes are scaled. SeLaVi weighs
+# it against log-probabilities; cosines do not depend on how long the vectors have become.
+EPSILON, ITERATIONS = 0.05, 100
 Fused = Mapping[str, tuple[Tensor, Tensor]]  # by clustering: (clips, width), and which have any
 
 
@@ -68,14 +73,17 @@ def refresh(step: BatchStep, plan: Plan, clips: Fused) -> None:
             state.centroids.pop(cluster.name, None)
         if state.queue is None:  # the recipe wants no centroids
             continue
-        rows = torch.cat([state.queue.rows, batch]) if held.early or state.queue.full else batch
+        queue = state.queue.rows if held.early or state.queue.full else batch[:0]
         before = state.centroids.get(cluster.name)
         due = plan.step if held.anew else plan.place
-        if len(rows) >= plan.k and (before is None or due % plan.every == 0):
+        enough = len(queue) + len(batch) >= plan.k
+        if enough and (before is None or due % plan.every == 0):
+            rows = torch.cat([queue, batch])
             state.centroids[cluster.name] = _moved(rows, before, cluster, plan)
         if cluster.name in state.centroids:
+            found = _assigned(queue, batch, state.centroids[cluster.name], cluster, plan)
             labels = torch.full((len(known),), -1, dtype=torch.int64, device=known.device)
-            labels[known] = online.assign(batch, state.centroids[cluster.name], metric_of(cluster))
+            labels[known] = found
             step.assigned[cluster.name] = labels
 
 
@@ -103,7 +111,11 @@ def metric_of(cluster: Cluster) -> online.Metric:
 
 def _moved(rows: Tensor, before: Tensor | None, cluster: Cluster, plan: Plan) -> Tensor:
     """The centroids (k, width) after this step."""
-    seed = derive(plan.seed, "queue", cluster.name, plan.place)
+    draw = torch.Generator().manual_seed(derive(plan.seed, "queue", cluster.name, plan.place))
+    if plan.by == "sinkhorn":
+        if before is None:
+            before = rows[torch.randperm(len(rows), generator=draw)[: plan.k].to(rows.device)]
+        return _balanced_means(rows, before, plan)
     return online.update(
         rows,
         before,
@@ -111,8 +123,37 @@ def _moved(rows: Tensor, before: Tensor | None, cluster: Cluster, plan: Plan) ->
         metric=metric_of(cluster),
         iterations=plan.iterations,
         reseed=cluster.online.reseed,
-        generator=torch.Generator().manual_seed(seed),
+        generator=draw,
     ).centroids
+
+
+def _assigned(
+    queue: Tensor, batch: Tensor, centroids: Tensor, cluster: Cluster, plan: Plan
+) -> Tensor:
+    """The cluster of each clip of the batch; where they are balanced, together with the queue."""
+    if plan.by == "sinkhorn":
+        return _balanced((queue, batch), centroids)[len(queue) :]
+    return online.assign(batch, centroids, metric_of(cluster))
+
+
+def _balanced(parts: Sequence[Tensor], centroids: Tensor) -> Tensor:
+    """Labels of clusters of one size, of all rows together, by cosines to the centroids."""
+    points = F.normalize(centroids, dim=1)
+    cosines = torch.cat([F.normalize(rows, dim=1) @ points.T for rows in parts])
+    return sinkhorn(cosines, EPSILON, ITERATIONS).argmax(1)
+
+
+def _balanced_means(rows: Tensor, centroids: Tensor, plan: Plan) -> Tensor:
+    """k-means with balanced labels; a cluster that is left empty stays where it was."""
+    labels = _balanced((rows,), centroids)
+    for _ in range(plan.iterations):
+        sums = torch.zeros_like(centroids).index_add_(0, labels, rows)
+        counts = torch.bincount(labels, minlength=len(centroids))[:, None]
+        centroids = torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
+        before, labels = labels, _balanced((rows,), centroids)
+        if torch.equal(before, labels):
+            break
+    return centroids
 
 
 def examined(

@@ -136,6 +136,7 @@ def _begin(
         if init:
             _start_from(state, init)
         else:  # published weights come with their statistics
+            held |= {name for name in encoders if build.published(recipe.encoder(name))}
             apart = held | set(stored)
             rest = {name: encoder for name, encoder in encoders.items() if name not in apart}
             every = ClipLoader(manifest, source, inputs_of(rest, set(rest)), workers)
@@ -195,7 +196,7 @@ def make_encoders(
     inputs |= {name: found.input for name, found in stored.items()}
     if "text" in recipe.modalities:
         texts = [text for text in manifest.column("text") if text]
-        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.vocabulary)
+        inputs["text"] = build.text_input(recipe.encoders.text, texts, recipe.clip.text())
     return {
         name: build.build(
             recipe.encoder(name), name, inputs[name], derive(recipe.seed, "encoder", name)

@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from triptych.config import Config
-from triptych.encoders.encoder import AudioInput, Background, Crop, Segments, VideoInput
+from triptych.encoders.encoder import (
+    AudioInput,
+    Background,
+    Crop,
+    Segments,
+    TextOptions,
+    VideoInput,
+)
 from triptych.training.joint_recipe import Drawing, JointSpace, Queueing
 
 Modality = Literal["video", "audio", "text"]
@@ -19,7 +26,9 @@ class Encoders(Config):
 
     video: str = Field("r2plus1d_small", description="encoder of pictures, see docs/encoders.md")
     audio: str = Field("audio_resnet_small", description="encoder of sound")
-    text: str = Field("bag_of_words", description="encoder of words, or transformer:MODEL")
+    text: str = Field(
+        "bag_of_words", description="encoder of words, or transformer:MODEL, or word_vectors:FILE"
+    )
 
 
 class Weights(Config):
@@ -93,6 +102,15 @@ class Clip(Config):
     vocabulary: int = Field(
         300, ge=1, le=1_000_000, description="most frequent words (Rai et al., 3.1.2)"
     )
+    words: int = Field(
+        20, ge=1, le=512, description="of a text that have a vector, with encoders of word vectors"
+    )
+    word_width: int = Field(
+        1024,
+        ge=1,
+        le=65_536,
+        description="features that a layer makes of word vectors, 6144 in MCN's release",
+    )
 
     @field_validator("resize")
     @classmethod
@@ -121,6 +139,10 @@ class Clip(Config):
         """The sound, as an encoder takes it."""
         seconds = self.audio_seconds or self.video_input().seconds
         return AudioInput(self.sample_rate, seconds, self.segments)
+
+    def text(self) -> TextOptions:
+        """What it says of words."""
+        return TextOptions(self.vocabulary, self.words, self.word_width)
 
 
 class Clustering(Config):

@@ -48,11 +48,8 @@ def _edges(method: Method) -> list[str]:
     if method.bank:
         teacher = "close neighbours" if method.clusters else "each clip itself"
         return [f"{teacher}→{name}" for name in method.modalities]
-    if method.joint:
-        partners = [f"{pair.one}↔{pair.other}" for pair in method.pairs]
-        centroids = {edge.cluster: "" for edge in method.teaches}
-        return [*partners, *(f"{name} centroid→each" for name in centroids)]
-    return [f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches]
+    partners = [f"{pair.one}↔{pair.other}" for pair in method.pairs]
+    return partners + [f"{edge.cluster}→{'+'.join(edge.students)}" for edge in method.teaches]
 
 
 def _terms(method: Method) -> list[str]:
