@@ -58,7 +58,8 @@ def summed(table: EmbeddingTable, modalities: Sequence[str], *, complete: bool) 
             f"holds {', '.join(known)}"
         )
     parts = [table.vectors(PREFIX + name) for name in modalities]
-    total = np.add.reduce([values for values, _ in parts])
+    with np.errstate(over="ignore"):  # it is refused below
+        total = np.add.reduce([values for values, _ in parts])
     have = np.stack([present for _, present in parts])
     present = np.asarray(have.all(axis=0) if complete else have.any(axis=0))
     if not np.isfinite(total[present]).all():
