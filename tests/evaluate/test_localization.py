@@ -155,6 +155,15 @@ def test_chance_is_steps_spread_evenly() -> None:
     assert figures(found)["recall"] < 1
 
 
+def test_chance_without_an_order_is_a_row_at_random() -> None:
+    true = steps(("a", 0, 2), ("b", 2, 5), ("c", 9, 10))
+    found = localize(film("aabbb....c"), [true], WORDS, Localization(order="none"))
+    # The highest row of each lies anywhere; of equal ones the first does.
+    assert figures(found)["recall"] == 1.0
+    assert found.chance["recall"] == pytest.approx((1 / 5 + 3 / 10 + 1 / 10) / 3, abs=0.15)
+    assert found.chance["frames"] < figures(found)["frames"] == 1.0
+
+
 def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
     true = steps(("a", 0, 1))
     with pytest.raises(UserError, match="none of the 1 files is in the embeddings"):

@@ -25,6 +25,7 @@ from triptych.encoders.build import native
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import FeatureClusters
 from triptych.evaluate.results import read_results
+from triptych.manifest.scan import scan
 from triptych.manifest.schema import Manifest
 from triptych.recipes import compare as face
 from triptych.recipes.comparison import runs, scores
@@ -404,3 +405,48 @@ def test_rows_on_stored_features_read_no_clip(
     store_of(small.manifest, store, "video", 12, 1.0, seed=1)
     with pytest.raises(UserError, match="the stored features became others"):
         compare((moved, labelled[1]), tmp_path / "out", words, seeds=1, evaluate=["knn"])
+
+
+def test_evaluations_across_modalities_stand_in_the_same_table(
+    labelled: Labelled, tmp_path: Path
+) -> None:
+    small = Manifest.read(labelled[0])
+    steps = small.root.parent / "steps.csv"
+    scan(small.root, tmp_path / "line", window=1, hop=1, workers=1)
+    line = tmp_path / "line" / "manifest.parquet"
+    placed = f"localization:steps={steps};clips={line};words=action"
+    words = ["sdc:modalities=video", "xcc:modalities=video,text", *FIELDS]
+    more = {"seeds": 2, "evaluate": ["knn", "retrieval", "retrieval:query=video", placed]}
+    found = compare(labelled, tmp_path / "out", words, against="xcc video+text", **more)
+    assert found["failed"] == []
+    by_row: dict[str, dict[str, Any]] = {}
+    for row in found["table"]:
+        by_row.setdefault(row["row"], {})[row["probe"]] = row
+    mine = by_row["xcc video+text"]
+    assert list(mine) == [
+        "knn",
+        *(f"retrieval {m}" for m in ("R@1", "R@5", "R@10", "median rank")),
+        *(f"retrieval query=video {m}" for m in ("R@1", "R@5", "R@10", "median rank")),
+        *(f"localization {m}" for m in ("recall", "IoD", "IoU", "frames")),
+    ]
+    for probe, row in mine.items():
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["value"] == pytest.approx(np.mean(row["of_each_seed"]), abs=1e-4)
+        assert ("chance" in row) == (probe != "knn")
+    # Neither random weights nor a method of video alone has a space to be asked in.
+    for name in ("random", "sdc video"):
+        assert list(by_row[name]) == ["knn", "retrieval", "retrieval query=video", "localization"]
+        for probe in ("retrieval", "localization"):
+            row = by_row[name][probe]
+            assert row["value"] is None
+            assert "share" in row["lacks"]
+    assert "over_random" in mine["knn"]
+    assert "over_random" not in mine["retrieval R@1"]
+    results = read_results(tmp_path / "out" / "results.json")
+    one = results["xcc video+text seed 1/localization/words to video/steps/clip"]["protocol"]
+    assert one["seconds_of_a_row"] == 1.0
+    assert one["n_files"] == len({row["path"] for row in csv.DictReader(steps.open())
+                                  if row["split"] == "test"})  # fmt: skip
+    before = (tmp_path / "out" / "table.json").read_bytes()
+    compare(labelled, tmp_path / "out", words, against="xcc video+text", **more)
+    assert (tmp_path / "out" / "table.json").read_bytes() == before

@@ -20,7 +20,7 @@ PREFIX = "shared_"
 
 
 class NoSpace(UserError):
-    """The embeddings have no space in which modalities meet: a fact of the method, no mistake."""
+    """The embeddings have no space in which what is asked meets: a fact of the run, no mistake."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,19 @@ def modalities_of(table: EmbeddingTable) -> list[str]:
 def summed(table: EmbeddingTable, modalities: Sequence[str], *, complete: bool) -> Joint:
     """Of every clip the sum of its vectors, as MCN adds video and sound.
 
-    A clip that lacks some has the sum of the others, or with ``complete`` none. Raises UserError
-    where there is no such column, or a number is not finite.
+    A clip that lacks some has the sum of the others, or with ``complete`` none. Raises NoSpace
+    where there is no such column, UserError where a number is not finite.
     """
     known = modalities_of(table)
     unknown = [name for name in modalities if name not in known]
     if unknown or not modalities:
-        raise UserError(
+        raise NoSpace(
             f"the embeddings have no {PREFIX}{unknown[0] if unknown else '*'}; the common space "
             f"holds {', '.join(known)}"
         )
     parts = [table.vectors(PREFIX + name) for name in modalities]
-    total = np.add.reduce([values for values, _ in parts])
+    with np.errstate(over="ignore"):  # it is refused below
+        total = np.add.reduce([values for values, _ in parts])
     have = np.stack([present for _, present in parts])
     present = np.asarray(have.all(axis=0) if complete else have.any(axis=0))
     if not np.isfinite(total[present]).all():

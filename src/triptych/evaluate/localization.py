@@ -26,8 +26,14 @@ from triptych.evaluate.evaluator import interval_protocol
 from triptych.evaluate.joint import Floats, Name, modalities_of, summed
 from triptych.evaluate.steps import Steps, in_order, located
 from triptych.evaluate.tally import Found, Tally
+from triptych.seeds import derive
 
 Numbers = NDArray[np.float64]
+SHUFFLES = 20
+CHANCE = (
+    "steps spread evenly over the file, in order, without a look at it",
+    f"the rows of each file shuffled, mean of {SHUFFLES} draws",
+)
 METRICS = ("recall", "recall of videos", "IoD", "IoU", "frames", "frames of steps")
 
 
@@ -135,7 +141,6 @@ def localize(
     if unworded and not any(word in words for one in kept for word in one.words):
         raise UserError("the words of no step mean anything to the model")
     found = [_place(lines[one.path], one, words, settings) for one in kept]
-    even = [_evenly(lines[one.path], one) for one in kept]
     tallies = _tallies(kept, found, lines, settings)
     protocol = {
         **settings.model_dump(mode="json"),
@@ -153,11 +158,10 @@ def localize(
         "n_files_of_fewer_rows_than_steps": sum(
             len(lines[one.path].spans) < len(one.words) for one in kept
         ),
-        "chance": "steps spread evenly over the file, in order, without a look at it",
+        "chance": CHANCE[settings.order == "none"],
         **interval_protocol(np.array([one.path for one in kept])),
     }
-    chance = {tally.metric: tally.value for tally in _tallies(kept, even, lines, settings)}
-    return Found(tallies, chance, protocol)
+    return Found(tallies, _chance(kept, lines, words, settings), protocol)
 
 
 def time_lines(
@@ -232,6 +236,31 @@ def _place(
     mean = settings.mean_rows
     stretched = spans(scores, ground, shortest=settings.shortest, mean_rows=mean)
     return _placed(line, stretched.steps(len(scores)), points(scores), steps)
+
+
+def _chance(
+    videos: Sequence[Steps],
+    lines: Mapping[str, TimeLine],
+    words: Mapping[str, Floats],
+    settings: Localization,
+) -> dict[str, float]:
+    """The figures without a look at the rows: see CHANCE."""
+    draws = []
+    if settings.order != "none":
+        even = [_evenly(lines[one.path], one) for one in videos]
+        draws = [_tallies(videos, even, lines, settings)]
+    for draw in range(SHUFFLES if not draws else 0):
+        random = np.random.default_rng(derive(0, "shuffle", draw))
+        mixed = {
+            path: TimeLine(line.spans, random.permutation(line.vectors))
+            for path, line in sorted(lines.items())
+        }
+        found = [_place(mixed[one.path], one, words, settings) for one in videos]
+        draws.append(_tallies(videos, found, lines, settings))
+    return {
+        several[0].metric: float(np.mean([tally.value for tally in several]))
+        for several in zip(*draws, strict=True)
+    }
 
 
 def _evenly(line: TimeLine, steps: Steps) -> Placed:

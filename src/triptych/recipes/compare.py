@@ -13,33 +13,32 @@ from typing import Any
 import numpy as np
 
 from triptych.atomic import alone, write_json
+from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.bootstrap import COVERAGE
 from triptych.evaluate.labels import join, read_labels
 from triptych.evaluate.results import read_results, write_results
-from triptych.explore.intervals import Point, draw
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
+from triptych.recipes.comparison.across import Across
 from triptych.recipes.comparison.clips import Collection, HeldOut, held_out
 from triptych.recipes.comparison.plan import Row, plan
+from triptych.recipes.comparison.plot import draw_table
 from triptych.recipes.comparison.runs import Labels, Run, described, embedded
-from triptych.recipes.comparison.scores import Judge, Scores, results
+from triptych.recipes.comparison.scores import Judge, Judged, results
 from triptych.recipes.comparison.table import (
     AGREEMENTS,
     STATISTICS,
     Agreement,
     figures,
-    probes,
     write_csv,
 )
 from triptych.recipes.named import lacking
 from triptych.training import features, memory, published
 
 Table = list[dict[str, Any]]
-Judged = dict[tuple[str, str], Scores]
 TRAINED = ("method", "supervised")  # kinds of rows that have runs
-DOUBLING = ("clustering.k", "clips")  # axes that are read in doublings
 
 
 def compare(
@@ -81,9 +80,10 @@ def compare(
         table = work.table(opponents)
         failed = [f"{row}: {why}" for row, why in work.failed.items()]
         _write(out, table, work, judge)
-        plot = _draw(out, rows, table)
+        plot = draw_table(out, rows, table)
     measured = (
-        f"means of {seeds} seeds on {vector} by {level}; clusters: agreement, others: accuracy; "
+        f"means of {seeds} seeds on {vector} by {level}; clusters: agreement, retrieval and "
+        "localization: on shared vectors, as named, others: accuracy; "
         "[95 %]: over groups of the tested examples"
     )
     return {"table": table, "measured": measured, "out": str(out), "plot": plot, "failed": failed}
@@ -130,6 +130,7 @@ class _Work:
     collections: dict[Path | None, Collection] = field(default_factory=dict)
     runs: dict[tuple[str, int], Run] = field(default_factory=dict)
     scores: dict[str, dict[int, Judged]] = field(default_factory=dict)  # row -> seed
+    looked: dict[Path, Collection] = field(default_factory=dict)  # what is only evaluated on
     failed: dict[str, str] = field(default_factory=dict)  # row -> why
 
     def prepare(self, labels: Path, supervised: str | None, workers: int | None) -> None:
@@ -144,6 +145,11 @@ class _Work:
         for path in dict.fromkeys((None, *(row.manifest for row in self.rows))):
             manifest = Manifest.read(path) if path else self.whole
             self.collections[path] = _collection(path, manifest, held, self.out / "cache", workers)
+        for one in self.judge.across:
+            if one.whole is not None:
+                manifest = Manifest.read(one.whole)
+                every = np.arange(len(manifest))
+                self.looked[one.whole] = Collection(manifest, every, self.out / "cache", workers)
         folders = {row.name: row.folder for row in self.rows}
         whole = [row for row in self.rows if row.kind == "method" and not row.begins]
         for line in dict.fromkeys(line for row in whole for line in lacking(row.recipe, row.named)):
@@ -158,7 +164,7 @@ class _Work:
             collection = self.collections[row.manifest]
             if row.kind == "supervised" and truth is not None:
                 _refuse_one_label(truth[collection.may], str(supervised))
-            for needed in (collection, self.collections[None]):
+            for needed in (collection, self.collections[None], *self.looked.values()):
                 needed.reach(row.recipe)
             for seed in range(self.seeds):
                 collection.check(row, seed)
@@ -239,15 +245,26 @@ class _Work:
         clips, source = self.collections[None].part(self.judge.rows, row.recipe)
         path = self.out / "runs" / f"{row.folder(seed)}.parquet"
         table = embedded(weights, row.recipe, clips, source, path)
-        self._judge(row, seed, table)
+
+        def of(one: Across) -> EmbeddingTable:
+            if one.rows is None:
+                return table
+            held = self.looked[one.whole] if one.whole else self.collections[None]
+            where = path.with_name(f"{row.folder(seed)}.{one.digest}.parquet")
+            return embedded(weights, row.recipe, *held.part(one.rows, row.recipe), where)
+
+        self._judge(row, seed, table, of, partial(Model.load, weights))
 
     def _described(self, row: Row, seed: int) -> None:
         assert row.file is not None
-        self._judge(row, seed, described(row.file, self.judge.clips, self.judge.vector))
+        table = described(row.file, self.judge.clips, self.judge.vector)
+        self._judge(row, seed, table, lambda _: table)
 
-    def _judge(self, row: Row, seed: int, table: EmbeddingTable) -> None:
-        found = self.judge.score(table, seed, self.out / "scores", row.name)
-        self.scores.setdefault(row.name, {})[seed] = found
+    def _judge(self, row: Row, seed: int, table: EmbeddingTable, *rest: Any) -> None:
+        folder = self.out / "scores"
+        found = self.judge.score(table, seed, folder, row.name)
+        across = self.judge.score_across(seed, folder, row.name, *rest)
+        self.scores.setdefault(row.name, {})[seed] = {**found, **across}
 
     def table(self, opponents: Mapping[str, Mapping[str, str]]) -> Table:
         """The rows of the table; one of which a seed failed has its reason and no figure."""
@@ -265,7 +282,7 @@ class _Work:
                 if row.name in self.failed:
                     table += [
                         {**begin, "probe": probe, "target": target, **self._failure(row)}
-                        for probe in probes(evaluator)
+                        for probe in self.judge.probes(evaluator)
                     ]
                     continue
                 runs = list(self.scores[row.name].values())
@@ -348,34 +365,3 @@ def _write(out: Path, table: Table, work: _Work, judge: Judge) -> None:
     }
     write_json(out / "table.json", {"table": table, "protocol": protocol})
     write_csv(out / "table.csv", table)
-
-
-def _draw(out: Path, rows: Sequence[Row], table: Table) -> str | None:
-    """plot.png and plot.svg, or None where no row has a figure."""
-    axis = _numeric_axis(rows)
-    by_name = {row.name: row for row in rows}
-    panels: dict[str, list[Point]] = {}
-    for line in table:
-        if line["value"] is None:
-            continue
-        row = by_name[line["row"]]
-        figure = line["value"], line["low"], line["high"]
-        point = Point(row.name, *figure)
-        if axis and axis in row.values:
-            point = Point(row.name, *figure, row.without(axis), row.values[axis])
-        measure = "" if line["probe"].startswith("clusters") else " accuracy"
-        panels.setdefault(f"{line['target']}, {line['probe']}{measure}", []).append(point)
-    if not panels:
-        return None
-    draw(panels, out / "plot", axis=axis, doubling=axis in DOUBLING)
-    return str(out / "plot.png")
-
-
-def _numeric_axis(rows: Sequence[Row]) -> str | None:
-    """The first axis of numbers with two values or more: it lies across the plot."""
-    for key in next(row for row in rows if row.kind == "method").values:
-        found = {row.values[key] for row in rows if key in row.values}
-        numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in found)
-        if numbers and len(found) > 1:
-            return key
-    return None

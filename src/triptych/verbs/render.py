@@ -15,7 +15,7 @@ SHORT = 24  # characters; a column of such cells is never broken
 # Of a terminal Rich knows the width; in a file or a pipe a line may be longer than its 80.
 WIDTH = 120
 WIDEST = 1000
-LAST = ("training, clips", "failed")  # columns of `compare`
+LAST = ("training, clips", "failed", "lacks")  # columns of `compare`
 HEADINGS = {
     ("demo", "table"): "Video features, scored on videos that training has not seen",
     ("demo", "hits"): "“{query}” looked for in what is seen of them",
@@ -147,6 +147,8 @@ def _compared(row: dict[str, Any]) -> dict[str, Any]:
     shown = {key: row[key] for key in ("row", "probe", "target")}
     if row["value"] is not None:
         shown["value [95 %]"] = _measured(row)["value [95 %]"]
+    if "chance" in row:
+        shown["chance"] = f"{row['chance']:.3f}"
     shown["of each seed"] = " ".join(f"{value:.3f}" for value in row.get("of_each_seed", ()))
     for key in [key for key in row if f"{key}_low" in row]:
         value, low, high = (row[name] for name in (key, f"{key}_low", f"{key}_high"))
@@ -155,8 +157,9 @@ def _compared(row: dict[str, Any]) -> dict[str, Any]:
     if "training_seconds" in row:
         pace = f"{row['clips_per_second']:.0f}/s"
         shown["training, clips"] = f"{row['training_seconds']:.0f} s, {pace}"
-    if "failed" in row:
-        shown["failed"] = row["failed"]
+    for key in ("failed", "lacks"):
+        if key in row:
+            shown[key] = row[key]
     return shown
 
 

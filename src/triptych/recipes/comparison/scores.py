@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from triptych.atomic import write_table
+from triptych.embeddings.model import Model
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
+from triptych.evaluate.across import ACROSS
 from triptych.evaluate.clusters import FeatureClusters
 from triptych.evaluate.evaluate import LEVELS, PROBES, examples, provenance, remarks
-from triptych.evaluate.evaluator import Evaluator, Examples, Floats, cross_validate
-from triptych.evaluate.folds import Fold, Strings
+from triptych.evaluate.evaluator import Evaluator, Examples, cross_validate
+from triptych.evaluate.folds import Strings
+from triptych.evaluate.joint import NoSpace
 from triptych.evaluate.labels import Joined, LabelFile, describe, join, read_labels
 from triptych.evaluate.results import Row
 from triptych.manifest.schema import MODALITIES, Manifest
 from triptych.progress import say
+from triptych.recipes.comparison.across import Across, Tallied, is_across, names_twice, read
 from triptych.recipes.comparison.plan import modality, plain
 
 FORMAT = 2
 META = b"triptych.scores"
 MADE_OF = ("checkpoint", "manifest", "clip")  # what decides an embedding table
+AGREEMENTS = ("nmi", "ami")  # of clusters
 EVALUATORS: dict[str, Evaluator] = {**PROBES, "clusters": FeatureClusters()}
 
 
@@ -66,6 +71,13 @@ class Scores:
         return cls(rows=about["rows"], protocol=about["protocol"], **columns)
 
 
+Judged = Mapping[tuple[str, str], Scores | Tallied]  # (evaluator, target) -> of one run
+
+
+def _no_model() -> Model:
+    raise NoSpace("descriptors share no space with words")
+
+
 @dataclass(frozen=True)
 class Judge:
     """Evaluators and labels, checked before any training; ``clips`` are the labelled ones."""
@@ -78,6 +90,7 @@ class Judge:
     vector: str
     level: str
     digest: str  # of the labels file
+    across: tuple[Across, ...] = ()  # evaluators across modalities
 
     @classmethod
     def make(
@@ -90,10 +103,11 @@ class Judge:
         level: str,
     ) -> Judge:
         """Read the labels and try every evaluation on empty features, so that none fails later."""
-        unknown = [name for name in evaluators if name not in EVALUATORS]
+        plain_ones = tuple(dict.fromkeys(name for name in evaluators if not is_across(name)))
+        unknown = [name for name in plain_ones if name not in EVALUATORS]
         if unknown or not evaluators:
             wrong = repr(unknown[0]) if unknown else "none"
-            raise UsageError(f"--evaluate {wrong}: choose {', '.join(EVALUATORS)}")
+            raise UsageError(f"--evaluate {wrong}: choose {', '.join((*EVALUATORS, *ACROSS))}")
         if level not in LEVELS:
             raise UsageError(f"--level {level!r}: choose {' or '.join(LEVELS)}")
         wanted: list[str | None] = [*dict.fromkeys(targets)] or [None]
@@ -104,10 +118,11 @@ class Judge:
         for file, joined in zip(files, known, strict=True):
             for line in describe(file, joined):
                 say(line)
+        joins = [_join(file, clips) for file in files]
+        across = _across(evaluators, manifest, clips, [file.target for file in files], joins)
         judge = cls(
-            clips, rows, files, [_join(file, clips) for file in files],
-            tuple(dict.fromkeys(evaluators)), vector, level,
-            hashlib.sha256(labels.read_bytes()).hexdigest()[:16],
+            clips, rows, files, joins, plain_ones, vector, level,
+            hashlib.sha256(labels.read_bytes()).hexdigest()[:16], across,
         )  # fmt: skip
         judge._try()
         return judge
@@ -124,12 +139,49 @@ class Judge:
 
     def evaluations(self) -> Iterator[tuple[str, str]]:
         """Every (evaluator, target), in the order of the table."""
+        yield from self._probed()
+        yield from ((one.name, one.target) for one in self.across)
+
+    def _probed(self) -> Iterator[tuple[str, str]]:
         return ((name, target) for name in self.evaluators for target in self.targets)
 
-    def score(self, table: EmbeddingTable, seed: int, folder: Path, row: str) -> dict[Any, Scores]:
+    def probes(self, evaluator: str) -> list[str]:
+        """What an evaluator's rows are called."""
+        found = [one.probes for one in self.across if one.name == evaluator]
+        return found[0] if found else probes(evaluator)
+
+    def score_across(
+        self,
+        seed: int,
+        folder: Path,
+        row: str,
+        of: Callable[[Across], EmbeddingTable],
+        model: Callable[[], Model] = _no_model,
+    ) -> dict[tuple[str, str], Tallied]:
+        """The same for evaluators across modalities; ``of`` gives the vectors that one looks at."""
+        found = {}
+        for one in self.across:
+            table = of(one)
+            key = {
+                "format": FORMAT,
+                "embeddings": {part: table.info.get(part) for part in MADE_OF},
+                "labels": [self.digest, one.digest],
+                "evaluate": [one.name, one.target, one.settings.model_dump(mode="json"), seed],
+            }
+            path = folder / f"{plain(f'{row}-{seed}_{one.name}_{one.target}')}.parquet"
+            tallied = Tallied.read(path, key)
+            if tallied is None:
+                tallied = one.judge(table, model, row, seed)
+                tallied.write(path, key)
+            found[one.name, one.target] = tallied
+        return found
+
+    def score(
+        self, table: EmbeddingTable, seed: int, folder: Path, row: str
+    ) -> dict[tuple[str, str], Scores]:
         """Scores by (evaluator, target); those in ``folder`` that are of these vectors are kept."""
         found = {}
-        for name, target in self.evaluations():
+        for name, target in self._probed():
             key = {
                 "format": FORMAT,
                 "embeddings": {part: table.info.get(part) for part in MADE_OF},
@@ -178,7 +230,7 @@ class Judge:
         )
         nothing = np.zeros((len(self.clips), 1), np.float32)
         table = EmbeddingTable.build(self.clips, {self.vector: (nothing, present)}, "")
-        for name, target in self.evaluations():
+        for name, target in self._probed():
             joined = self.joined[self.targets.index(target)]
             asked = self._examples(table, joined, name)
             if name == "clusters":
@@ -192,8 +244,31 @@ class Judge:
                     say(f"{target}: {line}")
 
 
-def _guess(_: Floats, known: Strings, asked: Floats, __: Fold) -> Strings:
-    return known[:1].repeat(len(asked))
+def _across(
+    evaluators: Sequence[str],
+    manifest: Manifest,
+    clips: Manifest,
+    targets: Sequence[str],
+    joined: Sequence[Joined],
+) -> tuple[Across, ...]:
+    labelled = list(zip(targets, joined, strict=True))
+    found = [
+        one
+        for word in evaluators
+        if is_across(word)
+        for one in read(word, manifest, clips, labelled)
+    ]
+    names_twice(found)
+    for one in found:
+        one.attempt(clips)
+    return tuple(found)
+
+
+def probes(evaluator: str) -> list[str]:
+    """What the rows of a probe or of clusters are called."""
+    if evaluator != "clusters":
+        return [evaluator]
+    return [f"clusters ({metric.upper()})" for metric in AGREEMENTS]
 
 
 def _join(file: LabelFile, manifest: Manifest) -> Joined:
@@ -201,10 +276,12 @@ def _join(file: LabelFile, manifest: Manifest) -> Joined:
     return join(file, list(ids), list(paths), manifest.root)
 
 
-def results(row: str, seed: int, found: Mapping[Any, Scores]) -> dict[str, dict[str, Any]]:
+def results(row: str, seed: int, found: Judged) -> dict[str, dict[str, Any]]:
     """The evaluations of a run, as results.json has them."""
     named = {}
     for (evaluator, _), scores in found.items():
+        if "lacks" in scores.protocol:
+            continue
         place = (scores.protocol[key] for key in ("vector", "target", "level"))
         name = "/".join((f"{row} seed {seed}", evaluator, *place))
         named[name] = {"rows": scores.rows, "protocol": scores.protocol}

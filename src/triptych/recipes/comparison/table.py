@@ -18,7 +18,9 @@ from triptych.evaluate.bootstrap import Interval, Numbers
 from triptych.evaluate.clusters import DRAWS, bounds
 from triptych.evaluate.evaluator import rights
 from triptych.evaluate.folds import Strings
-from triptych.recipes.comparison.scores import Scores
+from triptych.evaluate.tally import Tally, together
+from triptych.recipes.comparison.across import SHOWN, Tallied
+from triptych.recipes.comparison.scores import Judged, Scores, probes
 
 AGREEMENTS = {"nmi": nmi, "ami": ami}
 STATISTICS = {
@@ -29,6 +31,10 @@ STATISTICS = {
         "right answers over the seeds; for clusters, of the mean over seeds of the agreement, the "
         "spread of the draws about their mean laid around the value. It holds the spread of the "
         "test sample, not that of seeds, whose own figures are in of_each_seed"
+    ),
+    "retrieval, localization": (
+        "over all tested queries, or videos; medians: the mean of those of the seeds; chance: of "
+        "what looks at nothing, as its protocol in results.json says"
     ),
     "over_*": "paired: the difference of the means on the examples both have, in the same draws",
 }
@@ -120,9 +126,6 @@ class Agreement:
         return self.known[key]
 
 
-Judged = Mapping[tuple[str, str], Scores]  # (evaluator, target) -> scores of one run
-
-
 def figures(
     evaluator: str,
     target: str,
@@ -131,8 +134,10 @@ def figures(
     agreements: Sequence[Agreement],
 ) -> list[dict[str, Any]]:
     """The measured part of a row, one for each measure; ``others`` are what it is compared with."""
-    own = [run[evaluator, target] for run in runs]
-    beside = {name: [run[evaluator, target] for run in found] for name, found in others.items()}
+    own = _scored(runs, evaluator, target)
+    beside = {name: _scored(found, evaluator, target) for name, found in others.items()}
+    if not own:
+        return _across(evaluator, target, runs, others)
     if evaluator != "clusters":
         over = {name: accuracy_over(own, found) for name, found in beside.items()}
         return [{"probe": evaluator, "target": target, **_flat(*accuracy(own), over)}]
@@ -144,11 +149,48 @@ def figures(
     return rows
 
 
-def probes(evaluator: str) -> list[str]:
-    """What an evaluator's rows are called."""
-    if evaluator != "clusters":
-        return [evaluator]
-    return [f"clusters ({metric.upper()})" for metric in AGREEMENTS]
+def _scored(runs: Sequence[Judged], evaluator: str, target: str) -> list[Scores]:
+    found = [run[evaluator, target] for run in runs]
+    return [one for one in found if isinstance(one, Scores)]
+
+
+def _across(
+    evaluator: str,
+    target: str,
+    runs: Sequence[Judged],
+    others: Mapping[str, Sequence[Judged]],
+) -> list[dict[str, Any]]:
+    """The rows of an evaluation across modalities; without figures where they share no space."""
+    own = _tallied(runs, evaluator, target)
+    kind = evaluator.partition(" ")[0]
+    lacks = next((one.lacks for one in own if one.lacks), "")
+    if lacks:
+        nothing = dict.fromkeys(("value", "low", "high"))
+        return [
+            {"probe": evaluator, "target": target, **nothing, "seeds": len(own), "lacks": lacks}
+        ]
+    rows: list[dict[str, Any]] = []
+    for metric in (one.metric for one in own[0].tallies if one.metric in SHOWN[kind]):
+        mine, over = _joined(own, metric), {}
+        for name, found in others.items():
+            beside = _tallied(found, evaluator, target)
+            if not any(one.lacks for one in beside):
+                over[name] = mine.over(_joined(beside, metric))
+        measured = _flat(mine.interval(), mine.each, over)
+        chance = round(float(np.mean([one.chance[metric] for one in own])), 4)
+        rows.append(
+            {"probe": f"{evaluator} {metric}", "target": target, **measured, "chance": chance}
+        )
+    return rows
+
+
+def _tallied(runs: Sequence[Judged], evaluator: str, target: str) -> list[Tallied]:
+    found = [run[evaluator, target] for run in runs]
+    return [one for one in found if isinstance(one, Tallied)]
+
+
+def _joined(runs: Sequence[Tallied], metric: str) -> Tally:
+    return together([tally for run in runs for tally in run.tallies if tally.metric == metric])
 
 
 def _flat(figure: Interval, each: list[float], over: Mapping[str, Interval]) -> dict[str, Any]:
