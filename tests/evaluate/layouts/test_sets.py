@@ -24,6 +24,13 @@ def test_a_row_that_a_segment_touches_is_of_its_step() -> None:
     np.testing.assert_array_equal(found[:, 1], [0, 0, 0, 1, 1])
 
 
+def test_annotations_come_as_arrays_too() -> None:
+    one = timeline(Segment(1, 0.5, 2), Segment(0, 3, 4))
+    np.testing.assert_array_equal(one.spans, [[0.5, 2], [3, 4]])
+    np.testing.assert_array_equal(one.of, [1, 0])
+    assert timeline().spans.shape == (0, 2)
+
+
 def test_frames_that_became_seconds_become_the_same_frames() -> None:
     for first in range(400):
         one = Timeline(

@@ -110,6 +110,16 @@ class Timeline:
     sound: Source | None = None  # a spectrogram, (bands, frames) of the whole video
     constraints: tuple[Segment, ...] = ()  # where its words say that a step may be
 
+    @property
+    def spans(self) -> NDArray[np.float64]:
+        """The annotations' seconds, (N, 2)."""
+        return np.array([one[1:] for one in self.segments], np.float64).reshape(-1, 2)
+
+    @property
+    def of(self) -> NDArray[np.int64]:
+        """The step of each annotation, (N,)."""
+        return np.array([one.step for one in self.segments], np.int64)
+
     def truth(self, rows: int = 0) -> Bools:
         """Which steps are seen in each row, (T, K): a row that a segment touches is of it.
 
