@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from triptych.embeddings import mapped
 from triptych.embeddings.column import Column
+from triptych.embeddings.index import Index, open_index
 from triptych.embeddings.table import PREFIXES, EmbeddingTable, described
 from triptych.errors import UserError
 
@@ -46,6 +47,7 @@ class Catalogue:
         self.names = names
         self.folder = folder
         self._load = cache(load)
+        self._open = cache(self._opened)
 
     def __len__(self) -> int:
         return int(self.clips.num_rows)
@@ -91,6 +93,21 @@ class Catalogue:
         """The vectors called ``name``, one of ``names``."""
         return self._load(name)
 
+    def index(self, name: str) -> Index | None:
+        """The index of column ``name``, made if need be; None where it is in memory."""
+        return self._open(name)
+
+    def _opened(self, name: str) -> Index | None:
+        column = self.column(name)
+        if self.folder is None or not isinstance(column.raw, np.memmap):
+            return None
+        # Queries come across modalities: of a shared space the clips of another one are such.
+        others = [other for other in self.names if other.startswith("shared_") and other != name]
+        askers = self.column(others[0]).raw if name.startswith("shared_") and others else None
+        if askers is not None and not len(askers):
+            askers = None
+        return open_index(self.folder / name / "index", column, askers)
+
     def rows(self, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
         """The clips of these rows, a dictionary each."""
         found: list[dict[str, Any]] = self.clips.take(pa.array(rows)).to_pylist()
@@ -111,6 +128,17 @@ class Catalogue:
         """The paths that the numbers of ``values("path")`` stand for."""
         column = self.clips["path"]
         return list(column.chunk(0).dictionary.to_pylist()) if len(column) else []
+
+    def rows_of(self, file: int) -> npt.NDArray[np.int64]:
+        """The clips of a file, by its number, in the order of their start."""
+        rows = np.flatnonzero(self.values("path") == file)
+        order = np.lexsort((self.values("end")[rows], self.values("start")[rows]))
+        return rows[order]
+
+    def from_root(self, path: str) -> list[str]:
+        """``path`` as the table may name it: resolved from here, and below the root."""
+        whole, root = Path(path).resolve(), self.root.resolve()
+        return [whole.relative_to(root).as_posix()] if whole.is_relative_to(root) else []
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
