@@ -8,10 +8,10 @@ from tests.explore.test_search import plain_score
 from triptych.embeddings.catalogue import Catalogue
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
-from triptych.explore.comparison import ACROSS, Comparison, space_of
+from triptych.explore.comparison import ACROSS, Comparison
 
 
-def table(draw: np.random.Generator, count: int, **info: str) -> EmbeddingTable:
+def table(draw: np.random.Generator, count: int) -> EmbeddingTable:
     def vectors(dim: int) -> np.ndarray:
         return (draw.random((count, dim)) + 1).astype(np.float32)
 
@@ -20,7 +20,7 @@ def table(draw: np.random.Generator, count: int, **info: str) -> EmbeddingTable:
         "shared_video": (vectors(4), draw.random(count) < 0.8),
         "shared_audio": (vectors(4), draw.random(count) < 0.3),
     }
-    return EmbeddingTable.build(manifest(count), columns, "c", **info)
+    return EmbeddingTable.build(manifest(count), columns, "c")
 
 
 @settings(max_examples=30, deadline=None)
@@ -52,22 +52,17 @@ def test_both_ways_are_a_plain_computation(seed: int, count: int, asked: int) ->
         np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("info", "space"),
-    [
-        ({"method": "xdc"}, "clusters"),
-        ({"method": "xcc"}, "trained"),
-        ({"method": "new", "shared": "trained"}, "trained"),
-        ({"method": "new", "shared": "something else"}, "clusters"),
-        ({}, "clusters"),
-    ],
-)
-def test_how_much_across_counts_goes_by_the_kind_of_space(info: dict, space: str) -> None:
-    catalogue = Catalogue.of(table(np.random.default_rng(0), 9, **info))
-    assert space_of(catalogue) == space
-    query = {"vector_text": np.ones(6, np.float32), "shared_text": np.ones(4, np.float32)}
-    weights = [part.weight for part in Comparison.of(catalogue, [query]).parts]
-    assert weights == [ACROSS[space], ACROSS[space], 1.0]  # video, audio, text
+def test_a_clip_without_words_is_judged_by_what_it_has() -> None:
+    words, seen = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    columns = {
+        "vector_text": (words, np.array([False, True, True])),
+        "shared_video": (seen, np.array([True, True, False])),
+    }
+    made = EmbeddingTable.build(manifest(4).select(np.arange(3)), columns, "c")
+    query = {"vector_text": words[1], "shared_text": seen[0]}
+    scores = Comparison.of(Catalogue.of(made), [query]).exactly(np.arange(3))[0]
+    # Cosines of the words are (1, 0), of what is seen (1, 0): 1 and -1 above their mean of a half.
+    np.testing.assert_allclose(scores, [1.0, (1.0 - ACROSS) / (1 + ACROSS), -1.0])
 
 
 def test_what_cannot_be_compared_is_said() -> None:

@@ -82,7 +82,7 @@ class Column:
         if self.clips is None:
             return found, off
         out = np.zeros((len(queries), self.count), np.float32)
-        out[:, self.clips] = found
+        out[:, self.has] = found
         return out, off
 
     def exactly(self, query: Doubles, rows: Rows) -> Doubles:
@@ -101,6 +101,11 @@ class Column:
             cosines = np.round((vectors @ query) / np.where(lengths > 0, lengths, 1), DECIMALS)
             out[part] = (cosines - mean) / (1 - mean)
         return out
+
+    @property
+    def has(self) -> slice | npt.NDArray[np.int32]:
+        """The clips that have a vector, to index an array of all clips with."""
+        return slice(None) if self.clips is None else self.clips
 
     def places(self, rows: Rows) -> tuple[Rows, npt.NDArray[np.bool_]]:
         """Where in the column the clips ``rows`` are, and whether they are there at all."""

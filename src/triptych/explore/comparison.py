@@ -16,8 +16,9 @@ from triptych.manifest.schema import MODALITIES
 
 Vector = npt.NDArray[np.float32]
 Query = Mapping[str, Vector]
-OWN = 1.0
-ACROSS = {"clusters": 0.25, "trained": 1.0}
+# Words find words better than they find pictures or sounds, whether these meet them in clusters
+# (XDC) or in a space of their own (XCC): docs/search.md has what other weights give.
+OWN, ACROSS = 1.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Q queries against all clips, each part a comparison; scores are their weighted means."""
+    """Q queries against all clips; a clip's score is the weighted mean over the parts it has."""
 
     parts: tuple[Part, ...]
 
@@ -42,14 +43,13 @@ class Comparison:
         queries: Sequence[Query],
         through: Sequence[str] = (),
         own: float = OWN,
-        across: float | None = None,
+        across: float = ACROSS,
     ) -> Comparison:
         """Of queries that have the same columns; parameters as for ``search``."""
         through = through or MODALITIES
         for modality in through:
             if modality not in MODALITIES:
                 raise UsageError(f"through={modality!r}: one of {', '.join(MODALITIES)}")
-        across = ACROSS[space_of(catalogue)] if across is None else across
         parts = []
         for modality in through:
             name = _compared(catalogue.names, queries[0], modality)
@@ -63,37 +63,26 @@ class Comparison:
 
     def quickly(self) -> tuple[Floats, Doubles]:
         """Scores [Q, clips] of all clips, and how far any may be off, [Q]."""
-        total, off, weights = None, np.zeros(len(self.parts[0].queries)), self._weights()
-        for part, weight in zip(self.parts, weights, strict=True):
+        count = self.parts[0].column.count
+        total = np.zeros((len(self.parts[0].queries), count), np.float32)
+        weights, off = np.zeros(count, np.float32), np.zeros(len(total))
+        for part in self.parts:
             scores, error = part.column.above_chance(part.queries)
-            scores *= np.float32(weight)
-            total = scores if total is None else np.add(total, scores, out=total)
-            off += weight * error
-        assert total is not None
+            total += np.float32(part.weight) * scores
+            weights[part.column.has] += np.float32(part.weight)
+            off = np.maximum(off, error)  # a mean is off by no more than its worst
+        total /= np.where(weights > 0, weights, 1)
         largest = np.maximum(total.max(axis=1, initial=0), -total.min(axis=1, initial=0))
         return total, off + 2.0**-20 * largest  # of the sums in single precision
 
     def exactly(self, rows: Rows) -> Doubles:
-        """Scores [Q, n] of the clips ``rows`` [n], in double precision."""
-        out = np.zeros((len(self.parts[0].queries), len(rows)))
-        for part, weight in zip(self.parts, self._weights(), strict=True):
-            for scores, query in zip(out, part.queries, strict=True):
-                scores += weight * part.column.exactly(query, rows)
-        return out
-
-    def _weights(self) -> list[float]:
-        total = sum(part.weight for part in self.parts)
-        return [part.weight / total for part in self.parts]
-
-
-def space_of(catalogue: Catalogue) -> str:
-    """What the clips' common space is: ``trained`` to compare clips, or made of ``clusters``.
-
-    Tables of before this was noted are told by their method.
-    """
-    older = "trained" if catalogue.info.get("method") == "xcc" else "clusters"
-    space = str(catalogue.info.get("shared") or older)
-    return space if space in ACROSS else older
+        """Scores [Q, n] of the clips ``rows`` [n], in double precision; 0 without any part."""
+        total, weights = np.zeros((len(self.parts[0].queries), len(rows))), np.zeros(len(rows))
+        for part in self.parts:
+            weights[part.column.places(rows)[1]] += part.weight
+            for scores, query in zip(total, part.queries, strict=True):
+                scores += part.weight * part.column.exactly(query, rows)
+        return np.asarray(total / np.where(weights > 0, weights, 1))
 
 
 def _compared(names: Sequence[str], query: Query, modality: str) -> str | None:

@@ -16,7 +16,7 @@ import numpy as np
 from triptych.embeddings.catalogue import Catalogue
 from triptych.embeddings.column import Doubles, Rows
 
-SHARE = 0.75
+SHARE = 0.8
 PAUSE = 1.0  # seconds between two clips that still touch: captions leave such gaps
 AT_ONCE = 32  # neighbours that are scored together
 

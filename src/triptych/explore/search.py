@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,11 @@ from triptych.embeddings.column import Floats, Rows
 from triptych.embeddings.index import Index
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
-from triptych.explore.comparison import OWN, Comparison, Query
+from triptych.explore.comparison import ACROSS, OWN, Comparison, Query
 from triptych.explore.moments import Moment, join, single
 from triptych.progress import say
 
-How = Literal["exact", "approximate"]
+HOW = ("exact", "approximate")
 # Up to here all clips are compared unless it is asked otherwise: it takes a fraction of a second.
 MOST_EXACT = 1_000_000
 DEEP = 64  # how many clips are ranked at first; more where joining them leaves too few
@@ -51,10 +51,10 @@ def search(
     *,
     through: Sequence[str] = (),
     own: float = OWN,
-    across: float | None = None,
+    across: float = ACROSS,
     joined: bool = False,
     within: str | None = None,
-    how: How | None = None,
+    how: str | None = None,
 ) -> list[Hit]:
     """The ``top`` clips nearest to ``query``, best first, ties in the order of the table.
 
@@ -63,12 +63,11 @@ def search(
 
     - in its own space where the query has that modality: cosine of ``vector_m``, weight ``own``;
     - else across modalities where the method gave them a common space: cosine of the clip's
-      ``shared_m`` to the mean of the query's shared vectors, weight ``across``; by default what
-      ``comparison.ACROSS`` has for this kind of space.
+      ``shared_m`` to the mean of the query's shared vectors, weight ``across``.
 
     Each comparison is corrected for chance (see ``triptych.embeddings.column``): an average clip
-    gets 0 and an identical one 1. What a clip lacks counts 0, neither for nor against it. The score
-    is the weighted mean, at most 1.
+    gets 0 and an identical one 1. The score is the weighted mean over what the clip has, at most 1;
+    0 of a clip that has nothing to compare.
 
     ``joined``: neighbouring clips of one file that are all good become one hit, see ``moments``.
     ``within``: only clips of this file. ``how``: "exact" compares every clip: a first pass in half
@@ -134,12 +133,12 @@ def near(
 
 
 def _ranked(
-    catalogue: Catalogue, comparison: Comparison, deep: int, how: How | None
+    catalogue: Catalogue, comparison: Comparison, deep: int, how: str | None
 ) -> Iterator[tuple[int, float]]:
     if how is None:
         how = "exact" if len(catalogue) <= MOST_EXACT else "approximate"
-    if how not in get_args(How):
-        raise UsageError(f"how={how!r}: one of {', '.join(get_args(How))}")
+    if how not in HOW:
+        raise UsageError(f"how={how!r}: one of {', '.join(HOW)}")
     if how == "exact":
         return best(comparison, deep)
     indexes = [catalogue.index(part.column.name) for part in comparison.parts]

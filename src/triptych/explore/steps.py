@@ -13,7 +13,7 @@ from triptych.embeddings.alignment import points
 from triptych.embeddings.catalogue import Catalogue
 from triptych.embeddings.column import Doubles, Floats, Rows
 from triptych.errors import UsageError
-from triptych.explore.comparison import OWN, Comparison, Query
+from triptych.explore.comparison import ACROSS, OWN, Comparison, Query
 from triptych.explore.moments import grow
 from triptych.explore.search import file_number
 
@@ -73,7 +73,7 @@ def place(
     *,
     through: Sequence[str] = (),
     own: float = OWN,
-    across: float | None = None,
+    across: float = ACROSS,
     within: str | None = None,
 ) -> list[Placement]:
     """The ``top`` files that hold the steps in their order, best first; or that of ``within``.
