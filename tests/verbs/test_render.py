@@ -53,7 +53,7 @@ def test_hits_have_times_and_file_names_are_no_markup(
 ) -> None:
     hit = {"path": "[bold]a[/x].mp4", "start": 62.0, "end": 65.5, "score": 0.5, "text": "cut"}
     lines = shown(capsys, "search", {"query": "cut [i]", "hits": [hit]})
-    assert lines[1] == ["[bold]a[/x].mp4", "1:02.0", "1:05.5", "0.500", "cut"]
+    assert lines[1] == ["[bold]a[/x].mp4#t=62,65.5", "1:02.0", "1:05.5", "0.500", "cut"]
     assert lines[-1] == ["query:", "cut", "[i]"]
 
 

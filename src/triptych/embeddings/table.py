@@ -136,31 +136,38 @@ class EmbeddingTable:
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: not a Parquet file ({reason}); embed again") from None
-        metadata = table.schema.metadata or {}
-        missing = [name for name in SCHEMA.names if name not in table.column_names]
-        if missing or INFO not in metadata:
-            lack = ", ".join(missing) or "its metadata"
-            raise UserError(
-                f"{path}: not an embedding table, it lacks {lack}; make one with `triptych embed`"
-            )
-        wrong = [
-            field.name for field in SCHEMA if table.schema.field(field.name).type != field.type
-        ]
-        wrong += [
-            name
-            for name in table.column_names
-            if name.startswith(PREFIXES) and not _holds_vectors(table.schema.field(name).type)
-        ]
-        try:
-            info = json.loads(metadata[INFO])
-            recorded = Path(info["root"])
-        except (ValueError, KeyError, TypeError):
-            wrong.append("its metadata")
-        if wrong:
-            raise UserError(
-                f"{path}: damaged or written by something else, in {', '.join(wrong)}; embed again"
-            )
+        recorded, info = described(path, table.schema)
         return cls(root or recorded, table.replace_schema_metadata(None), info)
+
+
+def described(path: Path, schema: pa.Schema) -> tuple[Path, dict[str, Any]]:
+    """The recorded root and the ``info`` of the table at ``path``, from its schema.
+
+    Raises UserError where it is not such a table.
+    """
+    metadata = schema.metadata or {}
+    missing = [name for name in SCHEMA.names if name not in schema.names]
+    if missing or INFO not in metadata:
+        lack = ", ".join(missing) or "its metadata"
+        raise UserError(
+            f"{path}: not an embedding table, it lacks {lack}; make one with `triptych embed`"
+        )
+    wrong = [field.name for field in SCHEMA if schema.field(field.name).type != field.type]
+    wrong += [
+        name
+        for name in schema.names
+        if name.startswith(PREFIXES) and not _holds_vectors(schema.field(name).type)
+    ]
+    try:
+        info = json.loads(metadata[INFO])
+        recorded = Path(info["root"])
+    except (ValueError, KeyError, TypeError):
+        wrong.append("its metadata")
+    if wrong:
+        raise UserError(
+            f"{path}: damaged or written by something else, in {', '.join(wrong)}; embed again"
+        )
+    return recorded, info
 
 
 def _holds_vectors(kind: pa.DataType) -> bool:

@@ -62,6 +62,23 @@ def read_query(
     return given
 
 
+def moment(path: str, start: float, end: float) -> str:
+    """A span of a file as browsers and players open it, and as ``read_query`` reads it.
+
+    The fragment is that of W3C's Media Fragments 1.0: seconds, without needless zeros.
+    """
+    return f"{path}#t={_short(start)},{_short(end)}"
+
+
+def address(root: Path, path: str, start: float, end: float) -> str:
+    """The same as an address to open in a browser; ``path`` is from ``root``."""
+    return moment((root / path).resolve().as_uri(), start, end)
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2f}".rstrip("0").rstrip(".")
+
+
 def _from_root(given: str, root: Path | None) -> str:
     """``given`` with the collection's folder before it where only so it is a file."""
     for name in (given, given.rpartition("#")[0]):

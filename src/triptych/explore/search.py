@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from triptych.clustering.whiten import unit
+from triptych.embeddings.catalogue import Catalogue
+from triptych.embeddings.column import Floats, Rows
+from triptych.embeddings.index import Index
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
-from triptych.manifest.schema import MODALITIES
+from triptych.explore.comparison import ACROSS, OWN, Comparison, Query
+from triptych.explore.moments import Moment, join, single
+from triptych.progress import say
 
-Vector = npt.NDArray[np.float32]
-ROWS_AT_ONCE = 16_384
-DECIMALS = 9  # of a cosine; rounding errors beyond them must not decide between equal clips
-OWN, ACROSS = 1.0, 0.25
+HOW = ("exact", "approximate")
+# Up to here all clips are compared unless it is asked otherwise: it takes a fraction of a second.
+MOST_EXACT = 1_000_000
+DEEP = 64  # how many clips are ranked at first; more where joining them leaves too few
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One clip found; ``start`` and ``end`` in seconds of its file, ``path`` from the root."""
+    """One clip found, or several neighbours: ``start`` and ``end`` in seconds of the file.
+
+    ``path`` is from the root. Of several ``text`` is all their words, and ``score``, ``clip_id``
+    and ``cluster`` are those of the best.
+    """
 
     path: str
     start: float
@@ -38,13 +45,16 @@ class Hit:
 
 
 def search(
-    embeddings: EmbeddingTable,
-    query: Mapping[str, Vector],
+    clips: Catalogue | EmbeddingTable,
+    query: Query,
     top: int = 10,
     *,
     through: Sequence[str] = (),
     own: float = OWN,
     across: float = ACROSS,
+    joined: bool = False,
+    within: str | None = None,
+    how: str | None = None,
 ) -> list[Hit]:
     """The ``top`` clips nearest to ``query``, best first, ties in the order of the table.
 
@@ -53,109 +63,119 @@ def search(
 
     - in its own space where the query has that modality: cosine of ``vector_m``, weight ``own``;
     - else across modalities where the method gave them a common space: cosine of the clip's
-      ``shared_m`` to the mean of the query's shared vectors, weight ``across``. It is the lesser
-      because it knows of a clip only the clusters that it is in.
+      ``shared_m`` to the mean of the query's shared vectors, weight ``across``.
 
-    Features lie in a cone, so that any two clips have a high cosine, and how high differs from
-    modality to modality. Each comparison is therefore corrected for chance like Cohen's kappa:
-    (cosine - mean) / (1 - mean), the mean over the clips that have the modality: an average clip
-    gets 0 and an identical one 1. What a clip lacks counts 0, neither for nor against it. The score
-    is the weighted mean, at most 1.
+    Each comparison is corrected for chance (see ``triptych.embeddings.column``): an average clip
+    gets 0 and an identical one 1. The score is the weighted mean over what the clip has, at most 1;
+    0 of a clip that has nothing to compare.
 
-    Every clip is compared, exactly. Raises UserError where query and clips share no space, or the
-    query comes from another model.
+    ``joined``: neighbouring clips of one file that are all good become one hit, see ``moments``.
+    ``within``: only clips of this file. ``how``: "exact" compares every clip: a first pass in half
+    precision, whose error is bounded, and then in double precision all that could be among the
+    best; so the ranking is that of double precision. "approximate" compares what an index finds
+    (``triptych.embeddings.index``), which is made if need be. By default exact up to
+    ``MOST_EXACT`` clips.
+
+    Raises UserError where query and clips share no space, the query comes from another model, or
+    there is no such file.
     """
-    through = through or MODALITIES
-    _check(top, through)
-    scores = np.zeros(len(embeddings))
-    weights = 0.0
-    for modality in through:
-        compared = _compare(embeddings, query, modality)
-        if compared is not None:
-            column, vector = compared
-            weight = own if column.startswith("vector_") else across
-            scores += weight * _above_chance(embeddings, column, vector)
-            weights += weight
-    if not weights:
-        raise UserError(_no_common_space(embeddings, query, through))
-    scores = scores / weights
-    best = np.argsort(-scores, kind="stable")[:top]
-    return [_hit(embeddings, int(row), float(scores[row])) for row in best]
-
-
-def _check(top: int, through: Sequence[str]) -> None:
     if top < 1:
         raise UsageError(f"top={top}: ask for at least one hit")
-    for modality in through:
-        if modality not in MODALITIES:
-            raise UsageError(f"through={modality!r}: one of {', '.join(MODALITIES)}")
+    catalogue = Catalogue.of(clips) if isinstance(clips, EmbeddingTable) else clips
+    comparison = Comparison.of(catalogue, [query], through, own, across)
+    if within is not None:
+        rows = np.sort(catalogue.rows_of(file_number(catalogue, within)))
+        ranked = _sorted(rows, comparison.exactly(rows)[0])
+    else:
+        ranked = _ranked(catalogue, comparison, max(top, DEEP), how)
+
+    def exactly(rows: Rows) -> Any:
+        return comparison.exactly(rows)[0]
+
+    found = join(catalogue, ranked, exactly, top) if joined else single(catalogue, ranked, top)
+    return [_hit(catalogue, moment) for moment in found]
 
 
-def _compare(
-    embeddings: EmbeddingTable, query: Mapping[str, Vector], modality: str
-) -> tuple[str, Vector] | None:
-    """The clips' column to look at and the query's vector for it."""
-    columns = embeddings.names()
-    if f"vector_{modality}" in columns and f"vector_{modality}" in query:
-        return f"vector_{modality}", query[f"vector_{modality}"]
-    shared = [query[name] for name in sorted(query) if name.startswith("shared_")]
-    if f"shared_{modality}" in columns and shared:
-        return f"shared_{modality}", unit(np.stack(shared)).mean(axis=0)
-    return None
+def best(comparison: Comparison, deep: int) -> Iterator[tuple[int, float]]:
+    """All clips and their scores, the best first; those beyond ``deep`` take longer."""
+    quick, off = comparison.quickly()
+    scores, slack = quick[0], 2 * float(off[0])
+    done = 0
+    while done < len(scores):
+        deep = min(deep, len(scores))
+        # The k-th best of the true scores is at least the k-th best of these less the error.
+        least = float(np.partition(scores, len(scores) - deep)[len(scores) - deep]) - slack
+        rows = np.flatnonzero(scores >= least)
+        order = list(_sorted(rows, comparison.exactly(rows)[0]))
+        yield from order[done:deep]
+        done, deep = deep, 4 * deep
 
 
-def _above_chance(
-    embeddings: EmbeddingTable, column: str, vector: Vector
-) -> npt.NDArray[np.float64]:
-    cosines = np.zeros(len(embeddings))
-    present = np.zeros(len(embeddings), bool)
-    for begin, vectors, has in _blocks(embeddings, column):
-        if vectors.shape[1] != len(vector):
-            raise UserError(
-                f"the query's {column} has {len(vector)} numbers and the clips' has "
-                f"{vectors.shape[1]}: they come from two models; embed the clips again"
-            )
-        cosines[begin : begin + len(vectors)] = _cosines(vectors, vector)
-        present[begin : begin + len(vectors)] = has
-    if not present.any():
-        return cosines
-    mean = cosines[present].mean()
-    spread = 1 - mean
-    if spread <= 10.0 ** (1 - DECIMALS):  # all are alike, and like the query: none is nearer
-        return np.zeros(len(embeddings))
-    return np.where(present, (cosines - mean) / spread, 0.0)
+def near(
+    indexes: Sequence[Index], comparison: Comparison, deep: int
+) -> Iterator[tuple[int, float]]:
+    """The clips that an index of each part finds, and their scores: the best first, by and large.
+
+    They are looked for ``deep`` and more at a time; within each time the order is exact.
+    """
+    seen: set[int] = set()
+    while True:
+        found = [
+            index.candidates(part.queries[0], deep)
+            for index, part in zip(indexes, comparison.parts, strict=True)
+        ]
+        rows = np.array(sorted(set(np.concatenate(found).tolist()) - seen), np.int64)
+        if not len(rows):
+            return
+        yield from _sorted(rows, comparison.exactly(rows)[0])
+        seen.update(rows.tolist())
+        deep *= 4
 
 
-def _cosines(vectors: Vector, vector: Vector) -> npt.NDArray[np.float64]:
-    """In double precision: ``_above_chance`` magnifies what single precision rounds away."""
-    left, right = vectors.astype(np.float64), vector.astype(np.float64)
-    lengths = np.sqrt((left * left).sum(axis=1)) * np.sqrt(right @ right)
-    cosines = (left @ right) / np.where(lengths > 0, lengths, 1)
-    return np.asarray(np.round(cosines, DECIMALS))
+def _ranked(
+    catalogue: Catalogue, comparison: Comparison, deep: int, how: str | None
+) -> Iterator[tuple[int, float]]:
+    if how is None:
+        how = "exact" if len(catalogue) <= MOST_EXACT else "approximate"
+    if how not in HOW:
+        raise UsageError(f"how={how!r}: one of {', '.join(HOW)}")
+    if how == "exact":
+        return best(comparison, deep)
+    indexes = [catalogue.index(part.column.name) for part in comparison.parts]
+    there = [index for index in indexes if index is not None]
+    if len(there) < len(indexes):
+        say(f"search: {len(catalogue):,} clips in memory are compared exactly, without an index")
+        return best(comparison, deep)
+    return near(there, comparison, deep)
 
 
-def _blocks(
-    embeddings: EmbeddingTable, column: str
-) -> Iterator[tuple[int, Vector, npt.NDArray[np.bool_]]]:
-    for begin in range(0, len(embeddings), ROWS_AT_ONCE):
-        part = embeddings.table.slice(begin, ROWS_AT_ONCE)
-        yield begin, *EmbeddingTable(embeddings.root, part, embeddings.info).vectors(column)
+def file_number(catalogue: Catalogue, path: str) -> int:
+    """Which of ``catalogue.files`` is meant, by its path from the root or from here."""
+    names = {name: number for number, name in enumerate(catalogue.files)}
+    root = catalogue.root.resolve()
+    for known in (path, *catalogue.from_root(path)):
+        if known in names:
+            return names[known]
+    example = next(iter(names), None)
+    like = f", as {example}" if example else ""
+    raise UserError(f"{path}: no clip of this file under {root}; name it as hits do{like}")
 
 
-def _no_common_space(
-    embeddings: EmbeddingTable, query: Mapping[str, Vector], through: Sequence[str]
-) -> str:
-    asked = sorted({name.split("_", 1)[1] for name in query} & set(MODALITIES))
-    learned = sorted(name.removeprefix("vector_") for name in embeddings.names())
-    return (
-        f"a query by {' and '.join(asked) or 'nothing'} cannot be compared with the "
-        f"{' and '.join(through)} of these clips: the model has learned {', '.join(learned)}, "
-        "and modalities meet only under methods that cluster across them; "
-        "query by what it has learned, or train with method=xdc"
+def _sorted(rows: Rows, scores: Floats) -> Iterator[tuple[int, float]]:
+    order = np.argsort(-scores, kind="stable")
+    return zip(rows[order].tolist(), scores[order].tolist(), strict=True)
+
+
+def _hit(catalogue: Catalogue, moment: Moment) -> Hit:
+    clips = catalogue.rows(np.array(moment.rows))
+    best = clips[moment.rows.index(moment.best)]
+    texts = dict.fromkeys(clip["text"] for clip in clips if clip["text"])
+    return Hit(
+        path=best["path"],
+        start=min(clip["start"] for clip in clips),
+        end=max(clip["end"] for clip in clips),
+        score=moment.score,
+        text=" ".join(texts),
+        clip_id=best["clip_id"],
+        cluster=best["cluster"],
     )
-
-
-def _hit(embeddings: EmbeddingTable, row: int, score: float) -> Hit:
-    names = ("path", "start", "end", "text", "clip_id", "cluster")
-    found = embeddings.table.select(names).slice(row, 1).to_pylist()[0]
-    return Hit(score=score, **found)

@@ -10,34 +10,64 @@ import typer
 
 def search(
     work: Annotated[Path, typer.Argument(help="the folder that `triptych fit` wrote")],
-    query: Annotated[str, typer.Argument(help="words, or a file, or FILE#12.5-15 for a span")],
+    query: Annotated[
+        str | None, typer.Argument(help="words, or a file, or FILE#12.5-15 for a span")
+    ] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="instead of a query, steps in order: 'crack eggs; whisk'")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="how many hits")] = 10,
     through: Annotated[
         list[str] | None, typer.Option(help="only by what is in this: video, audio, text")
     ] = None,
+    within: Annotated[str | None, typer.Option(help="only in this file of the collection")] = None,
+    clips: Annotated[bool, typer.Option(help="every clip a hit: neighbours not joined")] = False,
+    how: Annotated[
+        str | None,
+        typer.Option(help="exact, or approximate by an index; default: exact to a million clips"),
+    ] = None,
 ) -> dict[str, Any]:
-    """Find the clips that a sentence, a sound or a video is about."""
+    """Find the moments that a sentence, a sound or a video is about, or steps in their order."""
+    from triptych.embeddings.catalogue import Catalogue
     from triptych.embeddings.model import Model
-    from triptych.embeddings.table import EmbeddingTable
-    from triptych.errors import UserError
-    from triptych.explore.query import vectors_of
+    from triptych.errors import UsageError, UserError
+    from triptych.explore.query import address, vectors_of
     from triptych.explore.search import search as rank
+    from triptych.explore.steps import place, read_steps
 
+    if (query is None) == (steps is None):
+        raise UsageError("search: give what to look for, words or a file; or --steps, not both")
+    if steps is not None and (clips or how):
+        raise UsageError("--clips and --how are for a query; steps are placed exactly")
+    asked = read_steps(steps) if steps is not None else []
     if not (work / "embeddings.parquet").is_file():
         inside = work / "fit"
         found = (inside / "embeddings.parquet").is_file()
         hint = f"did you mean {inside}?" if found else "make one with `triptych fit VIDEOS`"
         raise UserError(f"{work}: not a folder that `triptych fit` has finished; {hint}")
-    table = EmbeddingTable.read(work / "embeddings.parquet")
+    there = Catalogue.open(work / "embeddings.parquet")
     model = Model.load(work / "run")
-    if table.info.get("checkpoint") != model.sha256:
+    if there.info.get("checkpoint") != model.sha256:
         # Vectors of two sets of weights have the same widths and nothing else in common.
         raise UserError(
             f"{work}: its embeddings were made with other weights than its run has now; "
             "embed the clips again with `triptych embed`, or finish with `triptych fit --resume`"
         )
-    hits = rank(table, vectors_of(model, query, table.root), top, through=through or ())
-    return {"query": query, "hits": [hit.row() for hit in hits]}
+    result: dict[str, Any] = {"query": query if steps is None else steps}
+    if query is not None:
+        vectors = vectors_of(model, query, there.root)
+        hits = rank(
+            there, vectors, top, through=through or (), joined=not clips, within=within, how=how
+        )
+        result["hits"] = [hit.row() for hit in hits]
+    else:
+        words = [model.embed_text(step) for step in asked]
+        placed = place(there, asked, words, top, through=through or (), within=within)
+        result["hits"] = [one.row() for one in placed]
+        result["steps"] = [row for one in placed for row in one.rows()]
+    first = next(iter(result["hits"]), None)
+    at = (first["path"], first["start"], first["end"]) if first else None
+    return {**result, "open": address(there.root, *at) if at else None}
 
 
 def evaluate(

@@ -25,6 +25,7 @@ HEADINGS = {
     ("concepts", "least_pure"): "Least pure of those that are ranked",
     ("concepts", "largest"): "Largest clusters",
     ("concepts", "smallest"): "Smallest of those that are ranked",
+    ("search", "steps"): "Where each step is",
     ("wall", "agreement"): "Agreement: adjusted mutual information, 0 by chance",
     ("wall", "clusters"): "Clusters",
     ("filters", "filters"): "First layers",
@@ -90,11 +91,8 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _rows(name: str, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if name == "search" and key == "hits":
-        return [
-            {**row, "start": clock(row["start"]), "end": clock(row["end"]), "score": row["score"]}
-            for row in rows
-        ]
+    if name == "search":
+        return [_moment(row) for row in rows]
     if name == "compare":
         shown = [_compared(row) for row in rows]
         found = dict.fromkeys(column for row in shown for column in row)
@@ -140,6 +138,21 @@ def _concept(row: dict[str, Any]) -> dict[str, Any]:
     clips = row["exemplars"][:SHOWN]
     parts = [f"{clip['path']}#{clip['start']:.1f}-{clip['end']:.1f}" for clip in clips]
     return {**shown, "exemplars": "\n".join(parts)}
+
+
+def _moment(row: dict[str, Any]) -> dict[str, Any]:
+    """A hit, or a step of one: its file with what opens it there, and its times on the clock."""
+    from triptych.explore.query import moment
+
+    if row["start"] is None:
+        return {**row, "path": row["path"], "start": "no place", "end": ""}
+    start, end = row["start"], row["end"]
+    return {
+        **row,
+        "path": moment(row["path"], start, end),
+        "start": clock(start),
+        "end": clock(end),
+    }
 
 
 def _compared(row: dict[str, Any]) -> dict[str, Any]:
