@@ -8,6 +8,7 @@ from tests.descriptors.detectors.networks import save_yolos
 from tests.descriptors.scenes import film, texture
 from triptych.clips.media import DecodeError
 from triptych.descriptors import extract as module
+from triptych.descriptors.batched.device import Device
 from triptych.descriptors.extract import extract, find_people, trajectories
 from triptych.descriptors.finding import finding
 from triptych.descriptors.frames import grey_frames
@@ -73,6 +74,18 @@ def test_frames_that_do_not_decode_are_counted(
     monkeypatch.setattr(module, "trajectories", lambda *_, **__: iter(few))  # they take long
     assert extract(film, tmp_path / "a.parquet", How()) == (0, 366)
     assert "demo.ogv: 366 of about 144" in capsys.readouterr().err
+
+
+def test_compiling_is_said_before_the_frames_are_counted(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module, "ready", lambda: said.append("ready"))
+    monkeypatch.setattr(module, "track", lambda items, *_: said.append("frames") or items)
+    extract(clip, tmp_path / "a.parquet", How("none"))
+    assert said == ["ready", "frames"]
+    extract(clip, tmp_path / "a.parquet", How("none", device=Device("cpu")))
+    assert said == ["ready", "frames", "frames"]  # torch has functions of its own
 
 
 def test_one_frame_gives_no_trajectory(tmp_path: Path) -> None:

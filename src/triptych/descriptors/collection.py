@@ -20,6 +20,7 @@ from triptych.atomic import alone, whole_file
 from triptych.descriptors.choices import Level, keypoints
 from triptych.descriptors.finding import Finding
 from triptych.descriptors.how import How
+from triptych.descriptors.kernels import ready
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
@@ -157,6 +158,8 @@ class Collection:
         left = [video for video in videos if video.path not in problems]
         device = videos[0].how.device if videos else None
         if device is None:
+            if left:
+                ready()
             found = one_by_one(task, left, self.workers)
         else:
             found = side_by_side(task, left, self.workers, device)

@@ -14,6 +14,7 @@ from triptych.descriptors.choices import Format
 from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import expected_frames, grey_frames
 from triptych.descriptors.how import How
+from triptych.descriptors.kernels import ready
 from triptych.descriptors.people import Boxes, check_boxes, read_boxes, write_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
@@ -67,6 +68,8 @@ def extract(
     if how.people:
         looked_at = track(found(video, how.people), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))
+    if how.device is None:
+        ready()
     shown = track(trajectories(video, how, people), expected, "frames")
     facts = {"video": video.name, **how.facts, "boxes": boxes is not None}
     rows, frames = write_rows(out, shown, format, facts)
