@@ -64,12 +64,13 @@ class Collection:
         fitted = FisherModel.load(model) if model else None
         if fitted:
             how = _as_fitted(how, fitted, model)
-            _compare(fitted, how.people, boxes)
         videos = videos_of(manifest, how, boxes, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         if boxes:
             _tell_boxes(videos, boxes)
+        if fitted:
+            _compare(fitted, how.people, boxes)
         work = self.out / ".idt.part"
         store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
         of = self._made_of(videos, fitted.digest if fitted else settings.model_dump())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 
+from triptych.atomic import refuse_unwritable
 from triptych.descriptors.batched.device import Device
 from triptych.descriptors.batched.lanes import Film
 from triptych.descriptors.batched.together import Together
@@ -65,6 +66,7 @@ def extract(
     _keep_apart(out, video, boxes)
     expected = expected_frames(video)
     people = None if boxes is None else read_boxes(boxes)
+    refuse_unwritable(out)
     if how.people:
         looked_at = track(found(video, how.people), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))

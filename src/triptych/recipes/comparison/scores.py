@@ -101,15 +101,15 @@ class Judge:
         known = [_join(file, manifest) for file in files]
         rows = np.unique(np.concatenate([joined.rows for joined in known]))
         clips = manifest.select(rows)
-        for file, joined in zip(files, known, strict=True):
-            for line in describe(file, joined):
-                say(line)
         judge = cls(
             clips, rows, files, [_join(file, clips) for file in files],
             tuple(dict.fromkeys(evaluators)), vector, level,
             hashlib.sha256(labels.read_bytes()).hexdigest()[:16],
         )  # fmt: skip
         judge._try()
+        for file, joined in zip(files, known, strict=True):
+            for line in describe(file, joined):
+                say(line)
         return judge
 
     @property
