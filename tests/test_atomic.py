@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from triptych.atomic import alone, whole_file, whole_folder, write_json, write_table
+from triptych.atomic import (
+    alone,
+    refuse_unwritable,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_table,
+)
 from triptych.errors import UserError
 
 
@@ -48,6 +55,19 @@ def test_a_pipe_or_device_is_refused_and_stays_what_it_is(tmp_path: Path) -> Non
         write_json(pipe, 1)
     assert pipe.is_fifo()
     assert names(tmp_path) == ["pipe"]
+
+
+def test_what_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("old")
+    refuse_unwritable(tmp_path / "c.txt")
+    refuse_unwritable(tmp_path / "new" / "d.txt")
+    assert (tmp_path / "c.txt").read_text() == "old"
+    assert names(tmp_path) == ["c.txt", "new"]
+    assert names(tmp_path / "new") == []
+    with pytest.raises(UserError, match="new: a folder; give the name of the file"):
+        refuse_unwritable(tmp_path / "new")
+    with pytest.raises(UserError, match=r"d: cannot be written \(.*\)"):
+        refuse_unwritable(tmp_path / "c.txt" / "d")
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])

@@ -27,16 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Writers of one file at the same time do not meet: the last to finish wins.
     """
-    if path.is_dir():
-        raise UserError(f"{path}: a folder; give the name of the file to write")
-    if path.exists() and not path.is_file():  # /dev/null: the rename would put a file in its place
-        raise UserError(f"{path}: a device or pipe, which cannot be written whole; name a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = _beside(path, "part")
-        beside.touch(exist_ok=False)
-    except OSError as error:  # said of the file that was asked for, not of the one beside it
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    beside = _begun(path)
     try:
         yield beside
         _sync(beside)
@@ -48,6 +39,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise UserError where ``whole_file`` would: before work that would be lost by it."""
+    _begun(path).unlink()
+
+
+def _begun(path: Path) -> Path:
+    """An empty file beside ``path``, in whose place it is to come."""
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; give the name of the file to write")
+    if path.exists() and not path.is_file():  # /dev/null: the rename would put a file in its place
+        raise UserError(f"{path}: a device or pipe, which cannot be written whole; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _beside(path, "part")
+        beside.touch(exist_ok=False)
+    except OSError as error:  # said of the file that was asked for, not of the one beside it
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    return beside
 
 
 @contextmanager

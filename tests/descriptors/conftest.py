@@ -27,6 +27,7 @@ collect_ignore = (
             "extract",
             "collection",
             "how",
+            "kernels",
             "videos",
         )
     ]

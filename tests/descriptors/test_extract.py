@@ -8,8 +8,9 @@ from tests.descriptors.detectors.networks import save_yolos
 from tests.descriptors.scenes import film, texture
 from triptych.clips.media import DecodeError
 from triptych.descriptors import extract as module
+from triptych.descriptors.batched.device import Device
 from triptych.descriptors.extract import extract, find_people, trajectories
-from triptych.descriptors.finding import finding
+from triptych.descriptors.finding import Finding, finding
 from triptych.descriptors.frames import grey_frames
 from triptych.descriptors.how import How
 from triptych.descriptors.rows import read_facts, read_rows
@@ -73,6 +74,27 @@ def test_frames_that_do_not_decode_are_counted(
     monkeypatch.setattr(module, "trajectories", lambda *_, **__: iter(few))  # they take long
     assert extract(film, tmp_path / "a.parquet", How()) == (0, 366)
     assert "demo.ogv: 366 of about 144" in capsys.readouterr().err
+
+
+def test_compiling_is_said_before_the_frames_are_counted(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module, "ready", lambda: said.append("ready"))
+    monkeypatch.setattr(module, "track", lambda items, *_: said.append("frames") or items)
+    extract(clip, tmp_path / "a.parquet", How("none"))
+    assert said == ["ready", "frames"]
+    extract(clip, tmp_path / "a.parquet", How("none", device=Device("cpu")))
+    assert said == ["ready", "frames", "frames"]  # torch has functions of its own
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_looked_at(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "found", lambda *_: pytest.fail("people are looked for"))
+    monkeypatch.setattr(module, "ready", lambda: pytest.fail("something is compiled"))
+    with pytest.raises(UserError, match="a folder; give the name of the file"):
+        extract(clip, tmp_path, How("none", people=Finding("hog", 5, 0.3, "")))
 
 
 def test_one_frame_gives_no_trajectory(tmp_path: Path) -> None:

@@ -304,11 +304,19 @@ def test_an_untrained_row_of_published_weights_is_said_not_to_be_random(
 
 
 def test_a_row_that_begins_from_another_is_said_to_begin_anew(
-    labelled: Labelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    labelled: Labelled,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Once what is refused has been refused, which is without a word before it."""
     axis = ["clustering.iterations=10,20"]
     with pytest.raises(UserError, match=r"too few for clustering\.k=6000"):
         compare(labelled, tmp_path / "out", ["la_kinetics"], axis=axis)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(face._Work, "run", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        compare(labelled, tmp_path / "out", ["la_kinetics", "clustering.k=4"], axis=axis)
     said = "compare: la_kinetics is of a run that began where ir_start_kinetics ended"
     assert capsys.readouterr().err.count(said) == 1
 

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import triptych
 from tests.explore import run
 from tests.explore.sharing.conftest import films as films
+from triptych.descriptors.table import DescriptorTable
 from triptych.errors import UsageError, UserError
 from triptych.verbs.render import render
 
@@ -105,3 +107,30 @@ def test_wrong_options_are_one_line_before_anything_is_read(films: Path, tmp_pat
             out=tmp_path / "w.html", workers=0,
         )  # fmt: skip
     assert not (tmp_path / "w.html").exists()
+
+
+def test_what_is_wrong_is_refused_before_clips_are_looked_at(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from triptych.explore.sharing import gather
+
+    monkeypatch.setattr(gather, "look", lambda *_, **__: pytest.fail("clips are looked at"))
+    same = tmp_path / "same.csv"
+    same.write_text("\n".join(["path,kind", *(f"film-{n:02}.mp4,a" for n in range(16))]) + "\n")
+    other = tmp_path / "other.parquet"
+    DescriptorTable(("x.mp4",), np.ones((1, 3), np.float32), None, {}).write(other)
+    (tmp_path / "file").write_text("")
+    for wrong, says in (
+        ({"descriptors": tmp_path / "gone"}, "gone: not a Parquet file"),
+        ({"descriptors": other}, "holds none of the clips"),
+        ({"labels": same}, "have the same"),
+        ({"labels": films / "labels.csv", "cluster": ["7"]}, "--cluster 7: .* no such cluster"),
+        ({"out": tmp_path / "file" / "w.html"}, r"w\.html: cannot be written"),
+    ):
+        given = {"k": 2, "out": tmp_path / "w.html", **wrong}
+        with pytest.raises(UserError, match=says):
+            triptych.wall([str(films / "embeddings.parquet")], workers=0, **given)
+    capsys.readouterr()
+    with pytest.raises(UserError, match="no column 'verb'"):
+        triptych.wall([str(tmp_path / "gone")], labels=films / "labels.csv", motion="verb")
+    assert capsys.readouterr().err == ""

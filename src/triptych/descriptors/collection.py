@@ -20,6 +20,7 @@ from triptych.atomic import alone, whole_file
 from triptych.descriptors.choices import Level, keypoints
 from triptych.descriptors.finding import Finding
 from triptych.descriptors.how import How
+from triptych.descriptors.kernels import ready
 from triptych.descriptors.model import FisherModel, FisherSettings
 from triptych.descriptors.running import Task, one_by_one, side_by_side
 from triptych.descriptors.sample import Block, chosen
@@ -63,12 +64,13 @@ class Collection:
         fitted = FisherModel.load(model) if model else None
         if fitted:
             how = _as_fitted(how, fitted, model)
-            _compare(fitted, how.people, boxes)
         videos = videos_of(manifest, how, boxes, self.level)
         if not videos:
             raise UserError(f"{manifest.root}: no videos in the manifest, so nothing to describe")
         if boxes:
             _tell_boxes(videos, boxes)
+        if fitted:
+            _compare(fitted, how.people, boxes)
         work = self.out / ".idt.part"
         store = Store(work, self.out / "idt_rows" if self.keep_rows else work / "rows")
         of = self._made_of(videos, fitted.digest if fitted else settings.model_dump())
@@ -157,6 +159,8 @@ class Collection:
         left = [video for video in videos if video.path not in problems]
         device = videos[0].how.device if videos else None
         if device is None:
+            if left:
+                ready()
             found = one_by_one(task, left, self.workers)
         else:
             found = side_by_side(task, left, self.workers, device)

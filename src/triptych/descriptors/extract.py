@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 
+from triptych.atomic import refuse_unwritable
 from triptych.descriptors.batched.device import Device
 from triptych.descriptors.batched.lanes import Film
 from triptych.descriptors.batched.together import Together
@@ -14,6 +15,7 @@ from triptych.descriptors.choices import Format
 from triptych.descriptors.finding import Finding, found
 from triptych.descriptors.frames import expected_frames, grey_frames
 from triptych.descriptors.how import How
+from triptych.descriptors.kernels import ready
 from triptych.descriptors.people import Boxes, check_boxes, read_boxes, write_boxes
 from triptych.descriptors.pyramid import Floats, SizeError
 from triptych.descriptors.rows import write_rows
@@ -64,9 +66,12 @@ def extract(
     _keep_apart(out, video, boxes)
     expected = expected_frames(video)
     people = None if boxes is None else read_boxes(boxes)
+    refuse_unwritable(out)
     if how.people:
         looked_at = track(found(video, how.people), expected, "frames looked at for people")
         people = dict(enumerate(looked_at))
+    if how.device is None:
+        ready()
     shown = track(trajectories(video, how, people), expected, "frames")
     facts = {"video": video.name, **how.facts, "boxes": boxes is not None}
     rows, frames = write_rows(out, shown, format, facts)

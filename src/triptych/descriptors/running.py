@@ -18,8 +18,8 @@ from triptych.workers import Crashed, Done, Failed, TimedOut, available_cores, r
 
 Task = Sample | Encode
 
-# A time after which a video hangs rather than is slow: the first call compiles, and a pixel of a
-# frame takes about a microsecond.
+# A time after which a video hangs rather than is slow: on a GPU the first call compiles, and a
+# pixel of a frame takes about a microsecond.
 SECONDS, SECONDS_PER_PIXEL = 600.0, 20e-6
 SECONDS_PER_LOOK = 20.0  # for people: a large network takes a few
 GROUP = 64  # videos that one process takes through a device before it goes on with their rows

@@ -70,9 +70,9 @@ def compare(
         words, axes, vector=vector, supervised=supervised is not None, descriptors=descriptors
     )
     opponents = _opponents(rows, against)
+    _refuse_others(out)
     whole = Manifest.read(manifest, root)
     judge = Judge.make(whole, labels, targets, evaluators, vector, level)
-    _refuse_others(out)
     with alone(out):
         work = _Work(rows, seeds, out, judge, whole)
         work.prepare(labels, supervised, workers)
@@ -134,8 +134,8 @@ class _Work:
     failed: dict[str, str] = field(default_factory=dict)  # row -> why
 
     def prepare(self, labels: Path, supervised: str | None, workers: int | None) -> None:
-        """Say what is trained on, and refuse what cannot be, before anything is trained."""
-        held = self._held_out(labels)
+        """Refuse what cannot be, then say what is trained on, before anything is trained."""
+        held = held_out(self.whole, labels) if "split" in self.judge.columns else HeldOut()
         if supervised is not None and not held.clips:
             raise UsageError(
                 "--supervised: trains on the training part of the labels, and they have no column "
@@ -151,12 +151,7 @@ class _Work:
                 every = np.arange(len(manifest))
                 self.looked[one.whole] = Collection(manifest, every, self.out / "cache", workers)
         folders = {row.name: row.folder for row in self.rows}
-        whole = [row for row in self.rows if row.kind == "method" and not row.begins]
-        for line in dict.fromkeys(line for row in whole for line in lacking(row.recipe, row.named)):
-            say(f"compare: {line}")
         for row in self.rows:
-            if row.kind == "random":
-                _say_what_is_not_random(row)
             if row.file is not None:
                 described(row.file, self.judge.clips, self.judge.vector)
             if row.kind not in TRAINED:
@@ -179,17 +174,28 @@ class _Work:
                     features.check(row.recipe)
                     memory.check_prior(row.recipe)
                 self.runs[row.name, seed] = run
+        for line in self._remarks(held):
+            say(f"compare: {line}")
 
-    def _held_out(self, labels: Path) -> HeldOut:
-        columns = self.judge.columns
-        if "fold" in columns:
-            say("compare: the labels have folds; pretraining sees the clips of all, without labels")
-        if "split" not in columns:
-            return HeldOut()
-        held = held_out(self.whole, labels)
-        count = int(held.of(self.whole).sum())
-        say(f"compare: {count} of {len(self.whole)} clips are of the test part and train nothing")
-        return held
+    def _remarks(self, held: HeldOut) -> list[str]:
+        """What is trained on, and what is not what its name says."""
+        lines = []
+        if "fold" in self.judge.columns:
+            lines.append("the labels have folds; pretraining sees the clips of all, without labels")
+        if "split" in self.judge.columns:
+            count = int(held.of(self.whole).sum())
+            lines.append(
+                f"{count} of {len(self.whole)} clips are of the test part and train nothing"
+            )
+        for row in self.rows:
+            if row.kind == "method" and not row.begins:
+                lines += lacking(row.recipe, row.named)
+            if row.kind == "random":
+                for name, path in published.named(row.recipe).items():
+                    lines.append(
+                        f"{row.name}: its {name} encoder is not random, but that of {path}"
+                    )
+        return list(dict.fromkeys(lines))
 
     def run(self) -> None:
         """Train, embed and score every row of every seed; a failure is noted and passed over."""
@@ -304,11 +310,6 @@ class _Work:
             "training_seconds": round(float(seconds), 1),
             "clips_per_second": round(float(rate), 1),
         }
-
-
-def _say_what_is_not_random(row: Row) -> None:
-    for name, path in published.named(row.recipe).items():
-        say(f"compare: {row.name}: its {name} encoder is not random, but that of {path}")
 
 
 def _labels(manifest: Manifest, labels: Path, target: str) -> Labels:

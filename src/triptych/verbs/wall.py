@@ -13,6 +13,7 @@ from triptych.verbs.learn import Root, Workers
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from triptych.evaluate.labels import LabelFile
     from triptych.explore.sharing.clips import Clips
     from triptych.explore.sharing.gather import Settings, Wall
     from triptych.explore.sharing.groupings import Grouping
@@ -41,7 +42,7 @@ Show = Annotated[
     int, typer.Option(min=1, help="clusters: the best in motion, in scene, and some at random")
 ]
 Shown = Annotated[int, typer.Option(min=1, help="of each cluster")]
-LabelFile = Annotated[Path | None, typer.Option(help="CSV: path or clip_id, and label columns")]
+Labels = Annotated[Path | None, typer.Option(help="CSV: path or clip_id, and label columns")]
 Motion = Annotated[str | None, typer.Option(help="label column of what moves; default: motion")]
 Scene = Annotated[str | None, typer.Option(help="label column of where; default: scene")]
 Target = Annotated[list[str] | None, typer.Option(help="further label columns")]
@@ -65,7 +66,7 @@ def wall(
     cluster: Numbers = None,
     show: Show = 2,
     clips: Shown = 8,
-    labels: LabelFile = None,
+    labels: Labels = None,
     motion: Motion = None,
     scene: Scene = None,
     target: Target = None,
@@ -80,6 +81,7 @@ def wall(
     workers: Workers = None,
 ) -> dict[str, Any]:
     """Show clusters by their clips, moving, and measure what those share: motion, or scene."""
+    from triptych.atomic import refuse_unwritable
     from triptych.errors import UsageError
     from triptych.explore.sharing.choose import parse
     from triptych.explore.sharing.gather import Settings
@@ -93,9 +95,12 @@ def wall(
             raise UsageError(f"--{name} {value}: must be 1 or more")
     files = _files(out, picture)
     numbers = parse(cluster or [], len(sources))
+    known = _Labels(labels, {"motion": motion, "scene": scene}, target or [])
     wanted = Wanted(manifest, embeddings, root, clustering or (), vector, k, seed)
     collection, groupings = read([Path(source) for source in sources], wanted)
-    known = _Labels(collection, labels, {"motion": motion, "scene": scene}, target or [])
+    known.join(collection)
+    for file in files:
+        refuse_unwritable(file)
     processes = available_cores() if workers is None else workers
     settings = Settings(numbers, show, clips, known.roles, seed, processes)
     return _show(files, collection, groupings, known, descriptors, settings)
@@ -142,18 +147,15 @@ def _show(
 
 
 class _Labels:
-    """The columns that were asked for, by the collection's clips, and what each stands for."""
+    """The columns that were asked for, what each stands for, and its labels by the clips."""
 
     def __init__(
-        self,
-        clips: Clips,
-        file: Path | None,
-        asked: Mapping[str, str | None],
-        targets: Sequence[str],
+        self, file: Path | None, asked: Mapping[str, str | None], targets: Sequence[str]
     ) -> None:
         self.roles: dict[str, str] = {}
         self.columns: list[Column] = []
         self.groups: Any = None
+        self._read: list[LabelFile] = []
         if file is None:
             return
         from triptych.evaluate.labels import label_columns, read_labels
@@ -163,10 +165,14 @@ class _Labels:
             if name is not None or role in there:
                 self.roles[role] = name or role
         names: list[str | None] = list(dict.fromkeys([*self.roles.values(), *targets]))
-        for name in names or [None]:
-            self._add(clips, read_labels(file, name), first=not self.columns)
+        self._read = [read_labels(file, name) for name in names or [None]]
 
-    def _add(self, clips: Clips, read: Any, *, first: bool) -> None:
+    def join(self, clips: Clips) -> None:
+        """Give each clip its labels."""
+        for read in self._read:
+            self._add(clips, read, first=not self.columns)
+
+    def _add(self, clips: Clips, read: LabelFile, *, first: bool) -> None:
         import numpy as np
 
         from triptych.evaluate.labels import describe, join

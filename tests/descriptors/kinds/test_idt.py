@@ -19,6 +19,12 @@ def test_a_fitted_model_has_decided(manifest: Manifest, tmp_path: Path) -> None:
         describe(manifest, tmp_path, Settings(), given={"vector", "components"}, model=model)
 
 
+def test_what_is_left_goes_into_a_folder(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UsageError, match="out: not a folder; --out is one"):
+        describe(manifest, tmp_path / "out", Settings())
+
+
 def test_boxes_are_a_folder(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gone: not a folder"):
         describe(manifest, tmp_path, Settings(), boxes=tmp_path / "gone")

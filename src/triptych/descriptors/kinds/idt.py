@@ -56,6 +56,8 @@ def describe(
     fixed = sorted(given - WITH_A_MODEL)
     if model and fixed:
         raise UsageError(f"{fixed[0]}: {model} decides that; leave it out, or leave out --model")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: not a folder; --out is one, for all that is left")
     if boxes and not boxes.is_dir():
         raise UsageError(f"{boxes}: not a folder; --boxes is one, with a file for each video")
     require()

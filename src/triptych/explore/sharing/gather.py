@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,12 +93,15 @@ class Collection:
         sources = clips.column("path") if groups is None else groups
         self.films = np.unique(sources.astype(str), return_inverse=True)[1].astype(np.int64)
         self.paths = clips.column("path")
+        self.counted = [self._counted(one) for one in groupings]
         self.samples = [self._sample(one, number) for number, one in enumerate(groupings)]
         inside = np.flatnonzero(np.any([one.labels >= 0 for one in groupings], axis=0))
         draw = np.random.default_rng(derive(settings.seed, "random pairs"))
         count = min(REFERENCE, len(inside))
         drawn = np.sort(draw.choice(inside, count, replace=False)).tolist()
         rows = {row for some in self.samples for found in some.values() for row in found}
+        # What can be refused is refused before hundreds of clips are decoded.
+        moves = None if descriptors is None else _moves(descriptors, clips, rows | set(drawn))
         looks = look(clips, sorted(rows | set(drawn)), workers=settings.workers)
         self.reasons = {str(self.paths[row]): why for row, why in looks.reasons.items()}
         if self.reasons:
@@ -109,14 +112,21 @@ class Collection:
             "motion": Yardstick(looks.rows, looks.motion, films, drawn, centred=True),
             "scene": Yardstick(looks.rows, looks.scene, films, drawn, centred=False),
         }
-        if descriptors is not None:
-            _, values, present = vectors(descriptors, clips)
-            known = np.array(sorted(row for row in rows | set(drawn) if present[row]), np.int64)
-            if not len(known):
-                raise UserError(f"{descriptors}: holds none of the clips that are measured")
+        if moves is not None:
+            known, values = moves
             self.yardsticks["motion"] = Yardstick(
-                known, values[known], self.films[known], drawn, centred=True
+                known, values, self.films[known], drawn, centred=True
             )
+
+    def _counted(self, grouping: Grouping) -> dict[str, Counted]:
+        """The labels of its clusters, by column."""
+        return {
+            column.name: Counted(
+                column, grouping.labels, grouping.k, self.films, least_size(grouping),
+                self.settings.seed,
+            )
+            for column in self.columns
+        }  # fmt: skip
 
     def _sample(self, grouping: Grouping, number: int) -> dict[int, list[int]]:
         """Clips to measure of each cluster that can be shown, of different films first."""
@@ -152,7 +162,7 @@ class Collection:
     def wall(self, grouping: Grouping, number: int) -> Wall:
         """The clustering ``grouping``, the ``number``-th of those given, measured and chosen."""
         samples, asked, settings = self.samples[number], self._asked(number), self.settings
-        labels = grouping.labels
+        labels, counted = grouping.labels, self.counted[number]
         sizes = np.bincount(labels[labels >= 0], minlength=grouping.k)
         measures = {
             role: {
@@ -160,12 +170,6 @@ class Collection:
                 for cluster, rows in samples.items()
             }
             for role, ruler in self.yardsticks.items()
-        }
-        counted = {
-            column.name: Counted(
-                column, labels, grouping.k, self.films, least_size(grouping), settings.seed
-            )
-            for column in self.columns
         }
         scores = {role: self._scores(role, measures[role], counted) for role in ROLES}
         random = np.random.default_rng(derive(settings.seed, "clips to show", number))
@@ -213,6 +217,17 @@ class Collection:
             found = {cluster: counted[column].of(cluster) for cluster in measured}
             return {key: one.value - one.chance for key, one in found.items() if one is not None}
         return {key: one.value for key, one in measured.items() if one is not None}
+
+
+def _moves(
+    descriptors: Path, clips: Clips, rows: Iterable[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Those of ``rows``, ascending, that have a vector in the file, and the vectors."""
+    _, values, present = vectors(descriptors, clips)
+    known = np.array(sorted(row for row in rows if present[row]), np.int64)
+    if not len(known):
+        raise UserError(f"{descriptors}: holds none of the clips that are measured")
+    return known, values[known]
 
 
 def least_size(grouping: Grouping) -> int:

@@ -115,9 +115,6 @@ class Judge:
         known = [_join(file, manifest) for file in files]
         rows = np.unique(np.concatenate([joined.rows for joined in known]))
         clips = manifest.select(rows)
-        for file, joined in zip(files, known, strict=True):
-            for line in describe(file, joined):
-                say(line)
         joins = [_join(file, clips) for file in files]
         across = _across(evaluators, manifest, clips, [file.target for file in files], joins)
         judge = cls(
@@ -125,6 +122,9 @@ class Judge:
             hashlib.sha256(labels.read_bytes()).hexdigest()[:16], across,
         )  # fmt: skip
         judge._try()
+        for file, joined in zip(files, known, strict=True):
+            for line in describe(file, joined):
+                say(line)
         return judge
 
     @property
