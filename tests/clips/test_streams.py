@@ -205,3 +205,22 @@ def test_real_files_of_all_containers(data: Path, name: str) -> None:
     for stream, form in enumerate(FORMS):
         assert ends[stream].rows == pytest.approx(ends[0].rows * form.rate, abs=3)
         assert rows[stream].any()
+
+
+def test_a_header_that_promises_hours_costs_no_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(
+        tmp_path / "a.mp4", [40 * i for i in range(100)], picture=flash, sound=beep()[: 4 * RATE]
+    )
+    monkeypatch.setattr(streams, "duration_of", lambda _: 36_000.0)
+    handed = 0
+    ends = {}
+    for heard in ReadStreams((FRAME, SOUND))(Asked(path, (0, 1), 4.0)):
+        if isinstance(heard, Windows):
+            handed += len(heard.values)
+        elif isinstance(heard, Ended):
+            ends[heard.stream] = heard.rows
+    assert handed < 4 + streams.NOTHING + 8 + 2 * (streams.BLOCK + streams.NOTHING)
+    assert ends[0] in (4, 5)  # a frame is shown for up to a second more
+    assert ends[1] in (8, 9)

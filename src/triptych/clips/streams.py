@@ -26,6 +26,7 @@ Rows = npt.NDArray[np.int64]
 
 PIECE = 4 << 20  # bytes of windows that are handed on together
 BLOCK = 30.0  # seconds of sound that are decoded together
+NOTHING = 60.0  # seconds without a frame, after which a header is taken to promise too much
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,8 @@ class _Film(_Stream):
             return
         del self._filling[number]
         row = int(self.rows[number])
-        self._over = all(stales) and not self.begun(row)
-        if self._over:
-            return
+        if all(stales) and not self.begun(row):
+            self._over = row - self.good > NOTHING * self.form.rate
         if 2 * sum(stales) > len(stales):
             self.lost.append(row)
         if not all(stales):
