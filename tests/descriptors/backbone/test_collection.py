@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from tests.clips.making import manifest_of
+from tests.clips.making import manifest_of, numbered, write_video
 from triptych.clips.feature_store import FeatureStore
 from triptych.clips.streams import Asked, ReadStreams
 from triptych.descriptors.backbone import collection, files
@@ -52,37 +53,10 @@ def bits(out: Path) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def plain(collection_: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(media: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("plain")
-    describe(collection_, out)
+    describe(media, out)
     return out
-
-
-@pytest.fixture(scope="module")
-def collection_(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Films with sound, without, of uneven frames, of two frames, and a file that is none."""
-    from tests.clips.conftest import UNEVEN, beep, flash
-    from tests.clips.making import clock, numbered, write_video
-
-    root = tmp_path_factory.mktemp("root")
-    write_video(root / "flash.mp4", [40 * i for i in range(200)], picture=flash, sound=beep())
-    write_video(root / "silent.mp4", [40 * i for i in range(90)], picture=numbered)
-    write_video(root / "uneven.mkv", UNEVEN, picture=clock)
-    write_video(root / "short.mp4", [0, 40], picture=numbered)
-    (root / "broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42" + b"no film" * 99)
-    spans = {
-        "flash.mp4": 8.0,
-        "silent.mp4": 3.6,
-        "uneven.mkv": 10.0,
-        "short.mp4": 0.08,
-        "broken.mp4": 4.0,
-    }
-    clips = [
-        {"path": path, "start": start, "end": end, "has_audio": path in ("flash.mp4", "broken.mp4")}
-        for path, last in spans.items()
-        for start, end in ([(0.0, last / 2), (last / 2, last)] if last > 1 else [(0.0, last)])
-    ]
-    return manifest_of(root, clips)
 
 
 def by_hand(path: Path, moments: list[float], backbone: Backbone) -> np.ndarray:
@@ -105,13 +79,13 @@ def by_hand(path: Path, moments: list[float], backbone: Backbone) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["flash.mp4", "uneven.mkv"])
 def test_rows_are_the_network_s_on_the_frames_at_those_times(
-    plain: Path, collection_: Manifest, name: str
+    plain: Path, media: Manifest, name: str
 ) -> None:
     backbone = streams(WORDS[2])[0].backbone
     found = values(plain, 2)[name].astype(np.float32)
     for row in (2, 5, 8):
         begin = (row + 0.5) / 1.5 - 0.5  # eight frames, an eighth of a second each
-        wanted = by_hand(collection_.root / name, [begin + step / 8 for step in range(8)], backbone)
+        wanted = by_hand(media.root / name, [begin + step / 8 for step in range(8)], backbone)
         off = np.linalg.norm(found[row] - wanted) / np.linalg.norm(wanted)
         others = [
             np.linalg.norm(found[o] - wanted) / np.linalg.norm(wanted)
@@ -122,7 +96,7 @@ def test_rows_are_the_network_s_on_the_frames_at_those_times(
         assert off < min(others) or name == "uneven.mkv"
 
 
-def test_every_file_has_rows_or_a_reason(plain: Path, collection_: Manifest) -> None:
+def test_every_file_has_rows_or_a_reason(plain: Path, media: Manifest) -> None:
     found = {number: values(plain, number) for number in range(3)}
     good = ["flash.mp4", "short.mp4", "silent.mp4", "uneven.mkv"]
     assert sorted(found[0]) == sorted(found[2]) == good
@@ -136,14 +110,14 @@ def test_every_file_has_rows_or_a_reason(plain: Path, collection_: Manifest) -> 
         assert problem.reason.startswith("cannot be opened")
     assert not (plain / ".backbone.part").exists()
     spec = FeatureStore.open(plain / "s2.features").spec
-    assert (spec.rate, spec.dim, spec.manifest) == (1.5, 128, collection_.digest)
+    assert (spec.rate, spec.dim, spec.manifest) == (1.5, 128, media.digest)
 
 
 @pytest.mark.parametrize("options", [{"workers": 2}, {"batch": 1}, {"batch": 7, "workers": 1}])
 def test_workers_and_batches_change_nothing_that_matters(
-    plain: Path, collection_: Manifest, tmp_path: Path, options: dict[str, int]
+    plain: Path, media: Manifest, tmp_path: Path, options: dict[str, int]
 ) -> None:
-    describe(collection_, tmp_path, **options)
+    describe(media, tmp_path, **options)
     if "batch" not in options:
         assert bits(tmp_path) == bits(plain)
     for number in range(3):
@@ -173,9 +147,9 @@ def kill_after(count: int, manifest: Path, out: Path) -> None:
 
 
 def test_killed_and_resumed_leaves_the_same_stores(
-    plain: Path, collection_: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, media: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collection_.write(tmp_path / "manifest.parquet")
+    media.write(tmp_path / "manifest.parquet")
     out = tmp_path / "out"
     for count in (3, 2):
         process = SPAWN.Process(target=kill_after, args=(count, tmp_path / "manifest.parquet", out))
@@ -191,7 +165,7 @@ def test_killed_and_resumed_leaves_the_same_stores(
         return call(self, asked)
 
     monkeypatch.setattr(ReadStreams, "__call__", noted)
-    describe(collection_, out)
+    describe(media, out)
     assert bits(out) == bits(plain)
     # Three parts were whole.
     assert sum(len(asked.streams) for asked in read) == 3 + 2 + 2 + 2 + 3 - 3
@@ -199,17 +173,13 @@ def test_killed_and_resumed_leaves_the_same_stores(
 
 
 def test_a_second_run_reads_nothing_and_a_changed_or_new_file_is_read(
-    plain: Path, collection_: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, media: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     out = tmp_path / "out"
     shutil.copytree(plain, out)
     whole = replace(
-        collection_,
-        table=collection_.table.filter(
-            pa.compute.not_equal(collection_.table["path"], "broken.mp4")
-        ),
+        media,
+        table=media.table.filter(pa.compute.not_equal(media.table["path"], "broken.mp4")),
     )
     monkeypatch.setattr(ReadStreams, "__call__", None)
     found = describe(whole, out)
@@ -232,15 +202,15 @@ def test_a_second_run_reads_nothing_and_a_changed_or_new_file_is_read(
 
 
 def test_a_file_that_brings_its_process_down_costs_that_file(
-    collection_: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    media: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collection, "ReadStreams", Fragile)
-    found = describe(collection_, tmp_path, WORDS[:1], workers=2)
+    found = describe(media, tmp_path, WORDS[:1], workers=2)
     kinds = {row["path"]: row["kind"] for row in found["files"]}  # type: ignore[attr-defined]
     assert kinds == {"silent.mp4": "crashed", "broken.mp4": "unreadable"}
     assert sorted(values(tmp_path, 0)) == ["flash.mp4", "short.mp4", "uneven.mkv"]
     monkeypatch.undo()
-    assert describe(collection_, tmp_path, WORDS[:1])["streams"][0]["new"] == 1  # type: ignore[index]
+    assert describe(media, tmp_path, WORDS[:1])["streams"][0]["new"] == 1  # type: ignore[index]
     assert [problem.path for problem in read_problems(tmp_path / "s0_problems.parquet")] == [
         "broken.mp4"
     ]
@@ -255,7 +225,7 @@ class Fragile(ReadStreams):
 
 
 def test_rows_that_are_not_finite_are_a_problem_of_that_file(
-    collection_: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    media: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward = Network._forward
 
@@ -266,15 +236,13 @@ def test_rows_that_are_not_finite_are_a_problem_of_that_file(
         return rows
 
     monkeypatch.setattr(Network, "_forward", broken)
-    found = describe(collection_, tmp_path, WORDS[:1])
+    found = describe(media, tmp_path, WORDS[:1])
     said = [row for row in found["files"] if row["kind"] == "features"]  # type: ignore[attr-defined]
     assert [row["path"] for row in said] == ["flash.mp4"]
     assert said[0]["reason"].endswith("rows that s0 makes of it are not finite")
 
 
 def test_frames_that_do_not_decode_are_said(tmp_path: Path) -> None:
-    from tests.clips.making import numbered, write_video
-
     options = {"crf": "8", "preset": "fast", "g": "25"}
     path = write_video(
         tmp_path / "a.mkv", [40 * i for i in range(500)], picture=numbered, options=options
@@ -294,14 +262,12 @@ def test_frames_that_do_not_decode_are_said(tmp_path: Path) -> None:
     assert len(values(tmp_path / "out", 0)["a.mkv"]) == 20
 
 
-def test_a_stream_that_nothing_is_there_for_is_refused(
-    collection_: Manifest, tmp_path: Path
-) -> None:
-    silent = collection_.select(np.flatnonzero(collection_.column("path") == "silent.mp4"))
+def test_a_stream_that_nothing_is_there_for_is_refused(media: Manifest, tmp_path: Path) -> None:
+    silent = media.select(np.flatnonzero(media.column("path") == "silent.mp4"))
     with pytest.raises(
         UserError, match="no file of the manifest has audio, so there is nothing for s1"
     ):
         describe(silent, tmp_path)
-    gone = replace(collection_, root=tmp_path / "gone")
+    gone = replace(media, root=tmp_path / "gone")
     with pytest.raises(UserError, match=r"not one of 5 files can be described by s0; .* --root"):
         describe(gone, tmp_path, WORDS[:1])
