@@ -16,7 +16,7 @@ def manifest(tmp_path: Path) -> Manifest:
 def test_descriptors_are_the_modules_of_a_folder(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert names() == ["idt"]
+    assert names() == ["backbone", "features", "idt"]
     (tmp_path / "brightness.py").write_text(
         "from triptych.config import Config\n"
         "class Settings(Config):\n    bins: int = 4\n"
@@ -36,7 +36,9 @@ def test_descriptors_are_the_modules_of_a_folder(
 
 
 def test_wrong_words_name_the_right_ones(manifest: Manifest, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'itd' is not a descriptor; descriptors are idt"):
+    with pytest.raises(
+        UsageError, match="'itd' is not a descriptor; descriptors are backbone, features, idt"
+    ):
         describe("itd", manifest, tmp_path)
     with pytest.raises(UsageError, match="'component' is not a key; did you mean components"):
         describe("idt", manifest, tmp_path, ["component=3"])

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from triptych.clips.audio import AudioReader
 from triptych.clips.decode import DecodeError, Media, VideoReader
 from triptych.clips.files import read_audio, read_video
+from triptych.clips.media import duration_of
 from triptych.clips.sample import ClipSpec, centre, crop_into, starts
 from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
@@ -41,7 +42,7 @@ def embed_media(
         raise UserError(f"{path}: no such file")
     media = Media(path)
     try:
-        span = _span(path, _duration(media), start, end)
+        span = _span(path, duration_of(media) or math.inf, start, end)
         features, lacking = _features(model, media, span)
     finally:
         media.close()
@@ -57,17 +58,6 @@ def embed_media(
         name: unit(part.values[part.present].mean(0, keepdims=True))[0]
         for name, part in model.vectors(features).items()
     }
-
-
-def _duration(media: Media) -> float:
-    lengths = [
-        float(stream.duration * stream.time_base)
-        for stream in media.container.streams
-        if stream.duration and stream.time_base
-    ]
-    if media.container.duration:
-        lengths.append(media.container.duration / 1e6)
-    return max(lengths, default=math.inf)
 
 
 def _span(
