@@ -402,6 +402,7 @@ def joint_model(tmp_path: Path, unit: bool, refreshed: int = 0) -> tuple[Model, 
 def test_a_joint_space_is_that_of_the_heads_by_hand(tmp_path: Path, unit: bool) -> None:
     """Linear, then x * sigmoid(linear(x)); of sound a linear layer behind it."""
     model, heads = joint_model(tmp_path, unit)
+    assert model.trained
     assert model.meets
     given_features = features(model, 5)
     columns = model.vectors(given_features)
@@ -433,6 +434,7 @@ def test_words_lead_into_the_joint_space(tmp_path: Path) -> None:
 
 def test_before_the_first_step_nothing_meets_in_a_joint_space(tmp_path: Path) -> None:
     model, _ = joint_model(tmp_path, unit=True, refreshed=-1)
+    assert not model.trained
     assert not model.meets
     assert set(model.vectors(features(model, 3))) == {
         "vector_video", "vector_audio", "vector_text", "vector_joint",

@@ -76,7 +76,7 @@ def test_a_method_without_clusters_gives_one_line(tmp_path: Path) -> None:
     facts = {"method": "contrast", "clusters": {}, "manifest": clips.digest}
     facts["state"] = {"clusterings": [], "epoch": 4, "refreshed": 2}
     checkpoint.save(tmp_path / BEST, {"encoders.video.x": torch.zeros(1)}, facts)
-    with pytest.raises(UserError, match="as the method contrast makes none"):
+    with pytest.raises(UserError, match="as the method contrast keeps none of all clips"):
         Taught.read(tmp_path)
 
 

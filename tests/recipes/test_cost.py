@@ -2,10 +2,22 @@ import pytest
 import torch
 from torch import nn
 
+from triptych import config
 from triptych.encoders.build import build
 from triptych.encoders.encoder import VideoInput
-from triptych.recipes.cost import COUNTED, Cost, cost, of_banks, of_encoder, reckon, step_of
+from triptych.recipes.cost import (
+    COUNTED,
+    Cost,
+    cost,
+    of_banks,
+    of_encoder,
+    of_joint,
+    of_queue,
+    reckon,
+    step_of,
+)
 from triptych.recipes.named import every, find
+from triptych.state.joint import decoders, joint_heads
 
 
 def test_a_perceptron_by_hand() -> None:
@@ -60,3 +72,41 @@ def test_clusters_of_banks_cost_a_product_with_all_centres_in_every_iteration() 
 def test_every_named_recipe_s_step_costs_what_was_counted() -> None:
     steps = {step_of(named.make()): named.make() for named in every().values()}
     assert {step: cost(recipe) for step, recipe in steps.items()} == COUNTED
+
+
+def test_heads_to_a_joint_space_cost_what_torch_counts_of_them() -> None:
+    recipe = config.override(
+        find("mcn_released_howto100m").make(),
+        "joint.width=64 joint.hidden=8 clip.word_width=32 batch=32 clustering.k=16".split(),
+    )
+    dims = {"video": 4096, "audio": 1024, "text": 32}
+    heads = joint_heads(dims, 64, ("audio",), 0)
+    back = decoders(dims, 64, 8, back=True, seed=0)
+    layer, forward = nn.Linear(300, 32), 0.0
+    for name, dim in dims.items():
+        forward += of_encoder(heads[name], torch.zeros(2, dim)).forward
+        forward += of_encoder(back[name], torch.zeros(2, 64)).forward
+    forward += 20 * of_encoder(layer, torch.zeros(2, 300)).forward
+    forward += 2 * 64 * (3 * 32 + 16)  # all clips of the batch, three times, and the centroids
+    found = of_joint(recipe)
+    assert found.forward == pytest.approx(forward)
+    matrices = [p for part in (heads, back, layer) for p in part.parameters() if p.ndim > 1]
+    assert found.parameters == sum(p.numel() for p in matrices)
+    assert of_joint(find("xdc_coin_64").make()) == Cost(0.0, 0.0, 0)
+
+
+def test_a_queue_is_clustered_every_so_many_steps() -> None:
+    recipe = find("mcn_released_howto100m").make()
+    every = 100 * (40_960 + 4096) / 4096 / 20  # iterations over all rows, shared by 20 batches
+    assert of_queue(recipe) == pytest.approx(2 * 256 * 6144 * (1 + every))
+    assert of_queue(config.override(recipe, ["joint.cluster=0"])) == 0
+    assert of_queue(find("mil_nce_howto100m").make()) == 0
+
+
+def test_what_is_clustered_in_the_steps_takes_no_pass_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = config.override(find("mcn_released_howto100m").make(), ["joint.cluster=0"])
+    monkeypatch.setitem(COUNTED, step_of(recipe), Cost(1e13, 0.0, 0))
+    hours = reckon(recipe, 1000)["hours_on_one_gpu"]
+    assert hours == pytest.approx(1000 * 30 * 3 * 1e13 / 1e14 / 3600, rel=1e-3)

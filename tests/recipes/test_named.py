@@ -62,11 +62,13 @@ def kind(recipe: Recipe) -> str:
     return plain.model_dump_json()
 
 
-# Those with memory banks take several commands, which test_tokmakov_2020.py runs.
+# Those with memory banks take several commands, which test_tokmakov_2020.py runs; those with a
+# joint space take stored features, as in test_chen_2021.py.
 KINDS = {
     kind(named.make()): name
     for name, named in every().items()
     if not declare(named.make().method, named.make().modalities).bank
+    and not declare(named.make().method, named.make().modalities).joint
 }
 
 
@@ -123,8 +125,8 @@ def test_the_rows_of_the_papers_tables_are_there_with_their_scores() -> None:
     assert coin["xdc_coin_64"] == 50.4
     assert coin["xcc_coin_64"] == 49.6
     assert coin["jdc_coin_64"] is None
-    of_two = [named for named in known.values() if "Tokmakov" not in named.row.source]
-    assert len(of_two) == 34
+    others = [named for named in known.values() if "Tokmakov" not in named.row.source]
+    assert len(others) == 34 + 4  # and four of Chen et al.
 
 
 def test_a_recipe_is_a_file_or_a_name(tmp_path: Path) -> None:

@@ -294,7 +294,10 @@ def literal(step: BatchStep, centroids: torch.Tensor) -> dict[str, float]:
         if meeting.unit:
             y = y / np.linalg.norm(y, axis=1, keepdims=True)
         f[name] = y
-        rebuilt[name] = layer(f"decoders.{name}.1", layer(f"decoders.{name}.0", features[name]))
+        made = layer(f"decoders.{name}.1", layer(f"decoders.{name}.0", features[name]))
+        if meeting.unit:
+            made = made / np.linalg.norm(made, axis=1, keepdims=True)
+        rebuilt[name] = made
     terms = {}
     for one, other in (("video", "audio"), ("video", "text"), ("audio", "text")):
         rows = np.flatnonzero(present[one] & present[other])

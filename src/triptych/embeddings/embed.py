@@ -55,14 +55,12 @@ def embed(
         encoder.cpu()
     _refuse_nothing(manifest, found)
     columns = {name: (part.values, part.present) for name, part in model.vectors(found).items()}
-    # IR and LA have no heads, before and after.
-    trained = bool(model.heads) or model.facts["state"]["refreshed"] >= 0
     return EmbeddingTable.build(
         manifest,
         columns,
         model.sha256,
         # Weights from before the first step are no method's yet, and results must not say so.
-        method=model.facts["method"] if trained else "initial",
+        method=model.facts["method"] if model.trained else "initial",
         modalities=list(encoders),
     )
 

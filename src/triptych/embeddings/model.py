@@ -86,10 +86,15 @@ class Model:
         return str(self.facts["weights"])
 
     @property
+    def trained(self) -> bool:
+        """Whether a method has begun with the weights; IR, LA and MCN have no heads to show it."""
+        return bool(self.heads) or self.facts["state"]["refreshed"] >= 0
+
+    @property
     def meets(self) -> bool:
         """Whether the modalities share a space: projections, or clusters that two of them know."""
         if self.gates:
-            return bool(self.facts["state"]["refreshed"] >= 0)  # not before the first step
+            return self.trained
         if not self.heads:
             return False
         if self.facts["contrasts"]:

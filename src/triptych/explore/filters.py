@@ -114,7 +114,7 @@ def read(path: Path) -> Filters:
             f"{file}: trained on {' and '.join(model.encoders)}, with no filters to draw; take a "
             "run on video or audio whose encoder begins with a convolution"
         )
-    method = model.facts.get("method", "") if model.heads else "before training"
+    method = model.facts.get("method", "") if model.trained else "before training"
     # run/checkpoints/best.safetensors is known by its run.
     folder = file.absolute().parent
     run = folder.parent if folder.name == "checkpoints" else folder

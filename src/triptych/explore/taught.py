@@ -55,7 +55,7 @@ class Taught:
         if not assignments:
             why = "weights from before the first step have none; take best or last.safetensors"
             if not facts["clusters"]:
-                why = f"the method {facts.get('method')} makes none; take a run of another"
+                why = f"the method {facts.get('method')} keeps none of all clips; take a run of another"
             raise UserError(f"{file}: holds no clusters, as {why}")
         path = manifest or work / "manifest.parquet"
         clips = Manifest.read(path, root)

@@ -20,6 +20,11 @@ BYTES = 2  # of a number that autograd keeps, in bf16
 STATE = {"adamw": 16, "sgd": 12}  # bytes a parameter: weight, gradient, what the optimiser keeps
 CLIPS = 2  # BatchNorm wants more than one
 SKETCH = 2000  # numbers of a descriptor, as `describe idt` makes them
+# Numbers of a store, of pictures (ResNet-152's, ResNeXt-101's) and of sound (DAVEnet's), of a
+# word's vector, and of other encoders' features where they are not 512.
+STORED, HEARD, VECTOR = 2048, 1024, 300
+WORD_VECTORS = ("word_vectors", "word_vectors_released")
+DIMS = {"davenet": 1024, "i3d": 1024, "roberta": 1024}
 # Kinetics' videos: 10 seconds at 30 frames each; of 340x256 pixels docs/descriptors.md has 17 a
 # second of one core.
 FRAMES_A_VIDEO, FRAMES_A_CORE_SECOND = 300, 17
@@ -60,6 +65,10 @@ COUNTED = {
     "i3d_released 64x112, bag_of_words": Cost(55860404224.0, 71126711.0, 12287264),
     "bag_of_words": Cost(0.0, 0.0, 0),
     "roberta": ROBERTA,
+    "word_vectors:GoogleNews-vectors-negative300.bin": Cost(0.0, 0.0, 0),
+    "davenet 10s, word_vectors_released:GoogleNews-vectors-negative300.bin": Cost(
+        8028324688.0, 2632488.0, 44670976
+    ),
     "resnet3d_18_a 16x112": Cost(16592142336.0, 12613248.0, 33030080),
     "resnet3d_18_b 16x112": Cost(16615604224.0, 12748672.0, 33203904),
     "resnet3d_18_b 32x112": Cost(33231208448.0, 24713600.0, 33203904),
@@ -139,16 +148,19 @@ def reckon(recipe: Recipe, clips: int) -> dict[str, float]:
 
     A clip of training costs three forward passes, and one more at each clustering, of which the
     last only judges the weights; where labels stay until a plateau, every second epoch is taken to
-    end in one. A memory bank is clustered as it is, without a pass. Its memory and its products
-    with a batch are left out: with 240,000 clips they are less than a gibibyte and less than a
-    hundredth of a 3D ResNet-18's.
+    end in one. A memory bank and a queue are clustered as they are, without a pass. The bank's
+    memory and its products with a batch are left out: with 240,000 clips they are less than a
+    gibibyte and less than a hundredth of a 3D ResNet-18's.
     """
-    found = COUNTED.get(step_of(recipe)) or cost(recipe)
-    passes = 3 * recipe.epochs
-    if not declare(recipe.method, recipe.modalities).bank:
+    found = (COUNTED.get(step_of(recipe)) or cost(recipe)) + of_joint(recipe)
+    method, passes = declare(recipe.method, recipe.modalities), 3 * recipe.epochs
+    if not method.bank and not method.joint:
         passes += clusterings(recipe)
     operations = clips * passes * found.forward + of_banks(recipe, clips)
+    operations += clips * recipe.epochs * of_queue(recipe)
     memory = recipe.batch * found.kept * BYTES
+    if method.joint and method.clusters:
+        memory += recipe.queue.size * recipe.joint.width * 4
     memory += found.parameters * STATE[recipe.optimisation.optimizer]
     return {
         "gigaflops_a_clip": found.forward / 1e9,
@@ -177,6 +189,54 @@ def of_banks(recipe: Recipe, clips: int) -> float:
         width, times = (SKETCH, 1) if prior.space == "prior" else (width + SKETCH, times)
     runs = banks * recipe.aggregation.clusterings * settings.starts * times
     return 2.0 * clips * settings.k * width * settings.iterations * runs
+
+
+def features_of(recipe: Recipe) -> dict[str, int]:
+    """How many numbers each modality has before the heads to a joint space."""
+    found: dict[str, int] = {}
+    for name in recipe.modalities:
+        stores = getattr(recipe.features, name, ())
+        encoder = getattr(recipe.encoders, name).partition(":")[0]
+        if stores:
+            found[name] = (STORED if name == "video" else HEARD) * len(stores)
+        elif encoder in WORD_VECTORS:
+            found[name] = recipe.clip.word_width
+        else:
+            found[name] = DIMS.get(encoder, 512)
+    return found
+
+
+def of_joint(recipe: Recipe) -> Cost:
+    """Of the heads to a joint space, of decoders, and of the products that the loss compares.
+
+    With word vectors, of the layer that learns beneath their maximum too. Biases are left out.
+    """
+    method, settings = declare(recipe.method, recipe.modalities), recipe.joint
+    if method.joint is None:
+        return Cost(0.0, 0.0, 0)
+    width, weights, kept, beside = settings.width, 0, 0, 0
+    for name, dim in features_of(recipe).items():
+        narrow = name in method.joint.narrow
+        weights += 2 * dim * dim + dim * width if narrow else (dim + width) * width
+        kept += dim + 4 * width
+        if method.joint.rebuilds and settings.reconstruct:
+            weights += (dim + width) * settings.hidden
+        if recipe.encoders.text.partition(":")[0] in WORD_VECTORS and name == "text":
+            weights += VECTOR * dim
+            beside += (recipe.clip.words - 1) * VECTOR * dim  # of every word but one
+    pairs = len(method.pairs) * recipe.batch
+    compared = pairs * width + (recipe.clustering.k * width if method.clusters else 0)
+    return Cost(2.0 * (weights + beside + compared), float(kept + 2 * pairs), weights)
+
+
+def of_queue(recipe: Recipe) -> float:
+    """Operations of clustering a queue, for each clip that is drawn; as many as it may take."""
+    method, queue = declare(recipe.method, recipe.modalities), recipe.queue
+    if not method.joint or not method.clusters or not recipe.joint.cluster:
+        return 0.0
+    rows = (queue.size + recipe.batch) / recipe.batch
+    times = 1 + recipe.clustering.iterations * rows / queue.every
+    return 2.0 * recipe.clustering.k * recipe.joint.width * times
 
 
 def core_hours(videos: int) -> float:

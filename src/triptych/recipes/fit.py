@@ -204,10 +204,12 @@ def _schedule(
     begun = _begun(out, overrides) if resume else None
     recipe = begun or complete(clips, recipe, pace, left, overrides)
     seconds = recipe.epochs * pace.seconds_an_epoch(clips, recipe)
-    clustered = bool(declare(recipe.method, recipe.modalities).clusters)
-    if clustered:
+    method = declare(recipe.method, recipe.modalities)
+    if method.clusters:
         reasons.append(f"{recipe.clustering.k} clusters in each clustering to learn from")
-    every = f", new clusters every {recipe.refresh_every}" if clustered else ""
+    every = f", new clusters every {recipe.refresh_every}" if method.clusters else ""
+    if every and method.joint:
+        every = f", clusters anew every {recipe.queue.every} steps"
     reasons.append(
         f"{_count(recipe.epochs, 'epoch')}{every}: "
         f"about {seconds:.0f} s of training with {_count(pace.threads, 'thread')}"

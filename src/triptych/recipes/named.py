@@ -19,7 +19,7 @@ from triptych.recipes.cost import reckon
 from triptych.recipes.steps import SCAN, Descriptors, Step
 from triptych.training.recipe import Recipe
 
-PAPERS = ("alwassel_2020", "rai_2020", "tokmakov_2020")
+PAPERS = ("alwassel_2020", "rai_2020", "tokmakov_2020", "chen_2021")
 # Encoders that the papers use with weights which others had trained on labels.
 LABELLED = ("i3d", "i3d_released", "resnet3d_18_a")
 Make = Callable[[], Recipe]
@@ -30,11 +30,12 @@ V = TypeVar("V", bound=Hashable)
 class Row:
     """What a recipe was run on, what was published for it, and what it takes beside itself.
 
-    ``scores`` are accuracies in percent by data set and protocol: "fc" trains a linear classifier
-    on frozen features, in "5-shot" of five videos of each class, "all" tunes the whole encoder.
-    Empty where no table reports the row. ``of_table`` is false of a run that is but a step of
-    others. What learns from nothing is the weights that a run begins with; what learns from
-    ``labels`` is the supervised row of a comparison with the named recipe.
+    ``scores`` are in percent by data set and protocol: accuracies, where nothing else is said. "fc"
+    trains a linear classifier on frozen features, in "5-shot" of five videos of each class, "all"
+    tunes the whole encoder. Empty where no table reports the row. ``of_table`` is false of a run
+    that is but a step of others. What learns from nothing is the weights that a run begins with;
+    what learns from ``labels`` is the supervised row of a comparison with the named recipe.
+    ``scan`` cuts the data, and the steps ``before`` are what else it needs beforehand.
     """
 
     data: str
@@ -46,6 +47,8 @@ class Row:
     of_table: bool = True
     nothing: bool = False
     labels: str | None = None
+    scan: Step = SCAN
+    before: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Named:
 
     def steps(self) -> list[Step]:
         """All commands of the row, in their order; what several steps need is made once."""
-        found = self.row.after.steps() if self.row.after else [SCAN]
+        found = self.row.after.steps() if self.row.after else [self.row.scan, *self.row.before]
         if self.row.prior and self.row.prior.step() not in found:
             found.append(self.row.prior.step())
         return [*found, self.step()]

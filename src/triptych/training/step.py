@@ -158,8 +158,11 @@ class BatchStep:
         }
 
     def _meet(self, modality: str, features: Tensor) -> Tensor:
-        found = self.state.joint[modality](features).float()
-        return F.normalize(found, dim=1) if self.meeting.unit else found
+        return self._of_length(self.state.joint[modality](features))
+
+    def _of_length(self, found: Tensor) -> Tensor:
+        """Vectors as they are compared: at unit length, or as they are."""
+        return F.normalize(found.float(), dim=1) if self.meeting.unit else found.float()
 
     def fused(self, modalities: Sequence[str]) -> tuple[Tensor, Tensor]:
         """The mean over the modalities that a clip has, (clips, width), and which have any.
@@ -229,14 +232,18 @@ class BatchStep:
         )
 
     def rebuilt(self, modality: str) -> tuple[Tensor, Tensor]:
-        """What the two layers more make of a modality and what it is, of the clips that have it."""
+        """What the two layers more make of a modality and what it is, of the clips that have it.
+
+        What is in the joint space is compared at its length there: features of any length would
+        otherwise outweigh all other terms.
+        """
         present, decoder = self.present(modality), self.state.decoders[modality]
         features = self.features[modality][present]
         embeddings = self.embedded[modality][present]
         assert self.method.joint is not None
         if self.method.joint.rebuilds == "features":
             return decoder(embeddings), features
-        return decoder(features), embeddings
+        return self._of_length(decoder(features)), embeddings
 
     def note(self, name: str, values: Tensor) -> None:
         """Add to the epoch's mean of a figure."""
