@@ -118,6 +118,13 @@ def test_backgrounds_log_probabilities_and_lengths() -> None:
     low = figures(localize(film("a...b"), [true], WORDS, Localization(background="-1")))
     # Any row is better than background: all are of some step.
     assert low["frames"] == pytest.approx(2 / 5)
+    near = {"a": np.array([1, 0, 0], "f4"), "b": np.array([0.4, 0.8, 0], "f4")}
+    assert step_scores(line.vectors, true, near, Localization(background="words"))[1] == (
+        pytest.approx(0.4)
+    )
+    assert step_scores(line.vectors, steps(("a", 0, 1)), near, Localization(background="words"))[
+        1
+    ] == 0.0  # fmt: skip
     long = Localization(background="0.1", shortest=2)
     assert figures(localize(film("a...b"), [true], WORDS, long))["IoU"] == 0.5
     poisson = Localization(scores="log_softmax", background="-5", mean_rows=2.5)
@@ -175,6 +182,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
     none = table_of({"shared_video": (np.ones((1, 3), np.float32), np.zeros(1, bool))}, ["x.mp4"])
     with pytest.raises(UserError, match="none of the 1 files has rows of video"):
         localize(none, [true], WORDS)
+    with pytest.raises(UsageError, match="background=words compares raw scores"):
+        config.override(Localization(), ["background=words", "scores=log_softmax"])
     for wrong in ("background=high", "background=nan", "order=mine", "shortest=0"):
         with pytest.raises(UsageError, match=wrong.partition("=")[0]):
             config.override(Localization(), [wrong])

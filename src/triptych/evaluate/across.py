@@ -55,7 +55,8 @@ def evaluate_across(
     else:
         found, place = _localization(table, file, target, protocol, model)
     row = str(table.info.get("method") or embeddings.stem)
-    rows = rows_of(found, {"row": row, "probe": what, **place}, seed)
+    probe = " ".join([what, *settings])  # two protocols are two evaluations
+    rows = rows_of(found, {"row": row, "probe": probe, **place}, seed)
     if out is not None:
         about = {
             "embeddings": embeddings.name,
@@ -64,7 +65,7 @@ def evaluate_across(
             "file": file and file.name,
             "seeds": [seed],
         }
-        name = "/".join((row, what, *place.values()))
+        name = "/".join((row, probe, *place.values()))
         add_result(out, name, rows, {**place, **about, **found.protocol})
     return rows
 
@@ -131,7 +132,7 @@ def _localization(
     ):
         if found.protocol[key]:
             say(f"{file}: {found.protocol[key]} {what}")
-    return found, place_of(found.protocol, f"steps in the order of {settings.order}")
+    return found, place_of(found.protocol, "steps")
 
 
 def _needed(model: Model | None, what: str) -> Model:

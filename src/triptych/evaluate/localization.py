@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from triptych.config import Config
 from triptych.embeddings.alignment import (
@@ -34,6 +34,7 @@ CHANCE = (
     "steps spread evenly over the file, in order, without a look at it",
     f"the rows of each file shuffled, mean of {SHUFFLES} draws",
 )
+GROUNDS = ("mean", "words")
 METRICS = ("recall", "recall of videos", "IoD", "IoU", "frames", "frames of steps")
 
 
@@ -52,8 +53,8 @@ class Localization(Config):
     )
     temperature: float = Field(1.0, gt=0, description="what scores are divided by first")
     background: str = Field(
-        "mean", description="score of a row without a step: a number, or mean, that of all scores "
-        "of the file"
+        "mean", description="score of a row without a step: a number; or mean, that of all scores "
+        "of the file; or words, the highest between the words of two steps"
     )  # fmt: skip
     shortest: int = Field(1, ge=1, description="rows of a step at least, for IoD, IoU and frames")
     mean_rows: float | None = Field(
@@ -72,15 +73,21 @@ class Localization(Config):
     )  # fmt: skip
     frame_rate: float = Field(10.0, gt=0, description="frames a second that are counted")
 
+    @model_validator(mode="after")
+    def _words_are_raw(self) -> Localization:
+        if self.background == "words" and self.scores != "raw":
+            raise ValueError("background=words compares raw scores; take scores=raw")
+        return self
+
     @field_validator("background")
     @classmethod
     def _a_number(cls, value: str) -> str:
         try:
-            finite = value == "mean" or np.isfinite(float(value))
+            finite = value in GROUNDS or np.isfinite(float(value))
         except ValueError:
             finite = False
         if not finite:
-            raise ValueError("a number or mean")
+            raise ValueError(f"a number, {' or '.join(GROUNDS)}")
         return value
 
 
@@ -214,10 +221,23 @@ def step_scores(
     values = vectors.astype(np.float64) @ asked.T / settings.temperature
     if settings.scores == "log_softmax":
         values = log_softmax(values)
-    ground = float(values.mean() if settings.background == "mean" else settings.background)
+    ground = _ground(values, asked, settings)
     scores = np.full((len(vectors), len(steps.words)), ground)
     scores[:, known] = values
     return scores, ground
+
+
+def _ground(values: Numbers, asked: Numbers, settings: Localization) -> float:
+    """What a row without a step scores, beside scores ``values`` (T, K) of words (K, D)."""
+    if settings.background == "mean":
+        return float(values.mean())
+    if settings.background == "words":
+        # As MMPT has it for COIN: no nearer to a step than another step's words are.
+        apart = np.unique(asked, axis=0)
+        alike = apart @ apart.T / settings.temperature
+        np.fill_diagonal(alike, -np.inf)
+        return float(alike.max()) if len(apart) > 1 else 0.0
+    return float(settings.background)
 
 
 def _usual(table: EmbeddingTable) -> list[str]:

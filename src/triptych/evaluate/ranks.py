@@ -7,6 +7,7 @@ as likely; "optimistic": right items first; "pessimistic": wrong ones first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,16 @@ def stand(
     tied = TIED * (max(lengths, default=0.0) or 1.0)
     best = _best_right(asked, items, wanted, given, apart)
     above, right, wrong = (np.zeros(len(asked), np.int64) for _ in range(3))
-    for rows, scores, good in _scores(asked, items, wanted, given, apart):
-        level = np.abs(scores - best[rows, None]) <= tied
-        above[rows] += (scores > best[rows, None] + tied).sum(axis=1)
-        right[rows] += (level & good).sum(axis=1)
-        wrong[rows] += (level & ~good).sum(axis=1)
+    for start, first, scores in _scores(asked, items, apart):
+        rows = slice(start, start + len(scores))
+        higher = scores > best[rows, None] + tied
+        above[rows] += np.count_nonzero(higher, axis=1)
+        higher |= scores < best[rows, None] - tied
+        # The level ones are few, but where vectors are all alike.
+        row, column = np.nonzero(~higher)
+        good = wanted[start + row] == given[first + column]
+        right[rows] += np.bincount(row[good], minlength=len(scores))
+        wrong[rows] += np.bincount(row[~good], minlength=len(scores))
     above[right == 0] = wrong[right == 0] = 0
     return Standing(above, right, wrong)
 
@@ -157,7 +163,7 @@ def _comparable(queries: NDArray[Any]) -> Numbers:
     return np.asarray(values / np.where(lengths > 0, lengths, 1))
 
 
-def _blocks(items: NDArray[Any]) -> Any:
+def _blocks(items: NDArray[Any]) -> Iterator[tuple[int, Numbers]]:
     step = max(1, NUMBERS_AT_ONCE // max(1, items.shape[1]))
     for start in range(0, len(items), step):
         yield start, np.asarray(items[start : start + step], np.float64)
@@ -166,23 +172,18 @@ def _blocks(items: NDArray[Any]) -> Any:
 def _scores(
     queries: Numbers,
     items: NDArray[Any],
-    wanted: Codes,
-    given: Codes,
     apart: tuple[Codes, Codes] | None,
-) -> Any:
-    """Rows, their scores (rows, some items) and which are right; -inf for those kept apart."""
-    for start, block in _blocks(items):
-        columns = slice(start, start + len(block))
+) -> Iterator[tuple[int, int, Numbers]]:
+    """Blocks of scores with their first query and first item; -inf for those kept apart."""
+    for first, block in _blocks(items):
+        columns = slice(first, first + len(block))
         step = max(1, NUMBERS_AT_ONCE // len(block))
-        for begin in range(0, len(queries), step):
-            rows = slice(begin, begin + step)
+        for start in range(0, len(queries), step):
+            rows = slice(start, start + step)
             scores = queries[rows] @ block.T
-            good = wanted[rows, None] == given[None, columns]
             if apart is not None:
-                own = apart[0][rows, None] == apart[1][None, columns]
-                scores[own] = -np.inf
-                good &= ~own
-            yield rows, scores, good
+                scores[apart[0][rows, None] == apart[1][None, columns]] = -np.inf
+            yield start, first, scores
 
 
 def _best_right(
@@ -202,7 +203,9 @@ def _best_right(
             if known[place[row]] == wanted[row]:
                 best[row] = queries[row] @ np.asarray(items[where[place[row]]], np.float64)
     else:
-        for rows, scores, good in _scores(queries, items, wanted, given, apart):
+        for start, first, scores in _scores(queries, items, apart):
+            rows, columns = slice(start, start + len(scores)), slice(first, first + scores.shape[1])
+            good = wanted[rows, None] == given[None, columns]
             here = np.where(good, scores, -np.inf).max(axis=1, initial=-np.inf)
             best[rows] = np.maximum(best[rows], here)
     return np.where(best > -np.inf, best, np.inf)

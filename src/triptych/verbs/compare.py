@@ -30,7 +30,10 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="runs of every row")] = 3,
     evaluate: Annotated[
         list[str] | None,
-        typer.Option(help="linear, knn, 1-, 5-, 10-, 20-shot or clusters; default: linear"),
+        typer.Option(
+            help="linear, knn, 1-, 5-, 10-, 20-shot, clusters, retrieval, or "
+            "localization:steps=FILE; default: linear"
+        ),
     ] = None,
     target: Annotated[list[str] | None, typer.Option(help="label columns")] = None,
     supervised: Annotated[
