@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.embeddings.test_table import manifest
+from triptych.embeddings import column as columns
 from triptych.embeddings import mapped
 from triptych.embeddings.column import Column
 from triptych.embeddings.table import EmbeddingTable
@@ -33,7 +34,7 @@ def test_a_mapped_column_is_the_tables(
 ) -> None:
     path = tmp_path_factory.mktemp("mapped") / "embeddings.parquet"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mapped, "ROWS_AT_ONCE", 7)
+        patch.setattr(columns, "NUMBERS_AT_ONCE", 40)  # 6 rows, or 13
         table = write(path, count, share, seed)
         for name in table.names():
             made, plain = mapped.column(path, name), Column.of(name, *table.vectors(name))

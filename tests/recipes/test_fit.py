@@ -60,7 +60,8 @@ def test_search_by_words_and_by_a_span_say_file_start_and_end(
     clips = pq.read_table(work / "embeddings.parquet").to_pylist()
     clip = next(row for row in clips if row["path"] == video.name)
     # Two epochs of a tiny network hardly tell clips apart: the clip itself must be near the top.
-    found = triptych.search(work, f"{video}#{clip['start']}-{clip['end']}", top=3)["hits"]
+    span = f"{video}#{clip['start']}-{clip['end']}"
+    found = triptych.search(work, span, top=3, clips=True)["hits"]
     assert (video.name, clip["start"]) in {(hit["path"], hit["start"]) for hit in found}
 
 

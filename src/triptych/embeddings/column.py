@@ -29,7 +29,7 @@ Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 DECIMALS = 9  # of a cosine; rounding errors beyond them must not decide between equal clips
 ALIKE = 10.0 ** (1 - DECIMALS)  # where all are so near to the query, none is nearer
-ROWS_AT_ONCE = 16_384
+NUMBERS_AT_ONCE = 4_000_000  # of a block that is worked on in double precision
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Column:
         """From a column of an embedding table, in memory."""
         raw = vectors if present.all() else vectors[present]
         mean = Mean(raw.shape[1])
-        for begin in range(0, len(raw), ROWS_AT_ONCE):
-            mean.add(name, raw[begin : begin + ROWS_AT_ONCE])
+        step = rows_at_once(raw.shape[1])
+        for begin in range(0, len(raw), step):
+            mean.add(name, raw[begin : begin + step])
         centred, along = np.empty(raw.shape, np.float16), np.empty(len(raw), np.float32)
         bounds = Bounds()
         for begin, block in halved(raw, mean.value):
@@ -93,9 +94,9 @@ class Column:
         out = np.zeros(len(rows))
         if 1 - mean <= ALIKE:
             return out
-        where = np.flatnonzero(has)
-        for begin in range(0, len(where), ROWS_AT_ONCE):
-            part = where[begin : begin + ROWS_AT_ONCE]
+        where, step = np.flatnonzero(has), rows_at_once(len(query))
+        for begin in range(0, len(where), step):
+            part = where[begin : begin + step]
             vectors = self.raw[places[part]].astype(np.float64)
             lengths = np.sqrt((vectors * vectors).sum(axis=1))
             cosines = np.round((vectors @ query) / np.where(lengths > 0, lengths, 1), DECIMALS)
@@ -176,10 +177,16 @@ class Mean:
         self.rows += len(rows)
 
 
+def rows_at_once(dim: int) -> int:
+    """How many rows of ``dim`` numbers are worked on together."""
+    return max(1, NUMBERS_AT_ONCE // dim)
+
+
 def halved(raw: Floats, mean: Doubles) -> Iterator[tuple[int, Block]]:
     """Go through ``raw`` [n, dim] in blocks; yields where each begins too."""
-    for begin in range(0, len(raw), ROWS_AT_ONCE):
-        rows = unit_rows(raw[begin : begin + ROWS_AT_ONCE].astype(np.float64)) - mean
+    step = rows_at_once(raw.shape[1])
+    for begin in range(0, len(raw), step):
+        rows = unit_rows(raw[begin : begin + step].astype(np.float64)) - mean
         centred = to_halves(rows.astype(np.float32))
         along = (rows @ mean).astype(np.float32)
         lost = _lengths(from_halves(centred).astype(np.float64) - rows)

@@ -22,14 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from triptych.atomic import alone, whole_folder, write_json
-from triptych.embeddings.column import Bounds, Column, Floats, Mean, halved
+from triptych.embeddings.column import Bounds, Column, Floats, Mean, halved, rows_at_once
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UserError
 from triptych.progress import say, track
 
 FORMAT = 1
 CLIPS = ("clip_id", "path", "start", "end", "text", "cluster")
-ROWS_AT_ONCE = 16_384
 Spec = dict[str, Any]
 
 
@@ -187,21 +186,19 @@ def _write_column(table: Path, name: str, beside: Path) -> Spec:
     """Block by block: neither the table nor the column is ever in memory."""
     source = pq.ParquetFile(table, pre_buffer=False, buffer_size=1 << 20)
     count, rows, clips = source.metadata.num_rows, 0, []
-    mean: Mean | None = None
+    dim = int(source.schema_arrow.field(name).type.list_size)
+    mean, step = Mean(dim), rows_at_once(dim)
     with (beside / "raw.f32").open("wb") as raw:
         for begin, vectors, has in track(
-            _blocks(source, table, name), -(-count // ROWS_AT_ONCE), f"search: mapping {name}"
+            _blocks(source, table, name, step), -(-count // step), f"search: mapping {name}"
         ):
             kept = vectors[has]
-            mean = mean or Mean(vectors.shape[1])
             mean.add(name, kept)
             raw.write(kept.data)
             clips.append(np.flatnonzero(has) + begin)
             rows += len(kept)
-    mean = mean or Mean(int(source.schema_arrow.field(name).type.list_size))
     if rows < count:
         np.concatenate(clips).astype(np.int32).tofile(beside / "clips.i32")
-    dim = len(mean.value)
     mean.value.tofile(beside / "mean.f64")
     bounds = Bounds()
     # Not through a map: where the disk is full, that ends the process.
@@ -214,11 +211,11 @@ def _write_column(table: Path, name: str, beside: Path) -> Spec:
 
 
 def _blocks(
-    source: Any, table: Path, name: str
+    source: Any, table: Path, name: str, step: int
 ) -> Iterator[tuple[int, Floats, npt.NDArray[np.bool_]]]:
     begin = 0
     try:
-        for batch in source.iter_batches(ROWS_AT_ONCE, columns=[name]):
+        for batch in source.iter_batches(step, columns=[name]):
             part = EmbeddingTable(Path(), pa.Table.from_batches([batch]), {})
             yield begin, *part.vectors(name)
             begin += len(part)

@@ -20,6 +20,7 @@ from triptych.progress import say
 HOW = ("exact", "approximate")
 # Up to here all clips are compared unless it is asked otherwise: it takes a fraction of a second.
 MOST_EXACT = 1_000_000
+BLOCK = 256  # clips of which first only the best is looked at
 DEEP = 64  # how many clips are ranked at first; more where joining them leaves too few
 
 
@@ -104,11 +105,20 @@ def best(comparison: Comparison, deep: int) -> Iterator[tuple[int, float]]:
     while done < len(scores):
         deep = min(deep, len(scores))
         # The k-th best of the true scores is at least the k-th best of these less the error.
-        least = float(np.partition(scores, len(scores) - deep)[len(scores) - deep]) - slack
-        rows = np.flatnonzero(scores >= least)
+        rows = np.flatnonzero(scores >= _among_the_best(scores, deep) - slack)
         order = list(_sorted(rows, comparison.exactly(rows)[0]))
         yield from order[done:deep]
         done, deep = deep, 4 * deep
+
+
+def _among_the_best(scores: Floats, deep: int) -> float:
+    """The score of the clip at place ``deep``, counted from the best as 1."""
+    blocks = len(scores) // BLOCK
+    if blocks >= deep:
+        # The best of each block are scores too: what is below so many of them is not among these.
+        best = scores[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)
+        scores = scores[scores >= np.partition(best, blocks - deep)[blocks - deep]]
+    return float(np.partition(scores, len(scores) - deep)[len(scores) - deep])
 
 
 def near(
