@@ -44,10 +44,17 @@ def evaluate(
     what: Annotated[
         str, typer.Argument(help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot or clusters")
     ],
-    embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet")],
+    embeddings: Annotated[
+        Path, typer.Argument(help="embeddings.parquet, or a file of descriptors")
+    ],
     labels: Annotated[Path, typer.Argument(help="CSV: path or clip_id, and label columns")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="manifest.parquet: which clips descriptors are of")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="the label column")] = None,
-    vector: Annotated[str, typer.Option(help="which vectors")] = "vector_video",
+    vector: Annotated[
+        str | None, typer.Option(help="which; default: vector_video, of descriptors vector")
+    ] = None,
     level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
     seed: Annotated[int, typer.Option()] = 0,
     out: Annotated[Path | None, typer.Option(help="results.json to add to")] = None,
@@ -56,6 +63,7 @@ def evaluate(
     from triptych.evaluate.evaluate import evaluate as score
 
     rows = score(
-        embeddings, labels, what=what, vector=vector, target=target, level=level, seed=seed, out=out
-    )
+        embeddings, labels, what=what, manifest=manifest, vector=vector, target=target,
+        level=level, seed=seed, out=out,
+    )  # fmt: skip
     return {"table": rows}
