@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.clusters import compare
+from triptych.evaluate.described import Described, Table, read
 from triptych.evaluate.evaluator import Evaluator, Examples, Outcome
 from triptych.evaluate.few_shot import FewShot
 from triptych.evaluate.folds import Strings
@@ -35,7 +35,8 @@ def evaluate(
     labels: Path,
     *,
     what: str,
-    vector: str = "vector_video",
+    manifest: Path | None = None,
+    vector: str | None = None,
     target: str | None = None,
     level: str = "video",
     seed: int = 0,
@@ -43,9 +44,10 @@ def evaluate(
 ) -> list[Row]:
     """Score ``vector`` by ``what``, a name of PROBES or "clusters", against a column of ``labels``.
 
-    At level "video" the vectors of a file's clips are averaged first; clusters are always compared
-    clip by clip. Adds to the results file ``out`` where given. Each row is flat: row, probe,
-    vector, target, level, metric, value, low, high, seeds, n.
+    ``embeddings`` may be a file of descriptors too, of which ``manifest`` names the clips. At level
+    "video" the vectors of a file's clips are averaged first; clusters are always compared clip by
+    clip. Adds to the results file ``out`` where given. Each row is flat: row, probe, vector,
+    target, level, metric, value, low, high, seeds, n.
     """
     if what not in {*PROBES, "clusters"}:
         raise UsageError(f"evaluate: {what!r} is not known; choose one of {CHOICES}")
@@ -53,10 +55,13 @@ def evaluate(
         raise UsageError(f"evaluate: level {level!r} is not known; choose video or clip")
     if out is not None and out.exists():
         read_results(out)  # refused now, not after the work
-    table = EmbeddingTable.read(embeddings)
+    table, vector = read(embeddings, vector, level, manifest)
     file = read_labels(labels, target)
+    described = isinstance(table, Described)
+    if described:
+        _refuse_clips(embeddings, file, what, known=manifest is not None)
     joined = join(file, list(table.column("clip_id")), list(table.column("path")), table.root)
-    for line in describe(file, joined):
+    for line in describe(file, joined, f"in the {'descriptors' if described else 'embeddings'}"):
         say(line)
     if what == "clusters":
         vector, level = "cluster", "clip"
@@ -75,7 +80,21 @@ def evaluate(
     return rows
 
 
-def examples(table: EmbeddingTable, joined: Joined, vector: str, level: str) -> Examples:
+def _refuse_clips(file: Path, labels: LabelFile, what: str, *, known: bool) -> None:
+    """Raise UserError where what only embeddings have is asked of descriptors."""
+    if labels.by_clip and not known:
+        raise UserError(
+            f"{labels.name}: goes by clip_id, which {file} does not have; name the clips with "
+            "--manifest, or label by path"
+        )
+    if what == "clusters":
+        raise UsageError(
+            f"clusters: {file} holds descriptors and no clusters; `triptych compare --descriptor "
+            "--evaluate clusters` makes some"
+        )
+
+
+def examples(table: Table, joined: Joined, vector: str, level: str) -> Examples:
     """The labelled clips, or videos, with their features of column ``vector``."""
     vectors, present = table.vectors(vector)
     vectors, present = vectors[joined.rows], present[joined.rows]
@@ -122,7 +141,7 @@ def _rows(outcome: Outcome, place: dict[str, str]) -> list[Row]:
     return [{**place, **measure._asdict(), "seeds": 1} for measure in outcome.measures]
 
 
-def _name(table: EmbeddingTable, embeddings: Path) -> str:
+def _name(table: Table, embeddings: Path) -> str:
     return str(table.info.get("method") or embeddings.stem)
 
 
@@ -157,15 +176,17 @@ def remarks(outcome: Outcome) -> list[str]:
 
 
 def provenance(
-    table: EmbeddingTable, file: LabelFile, joined: Joined, embeddings: Path, seed: int
+    table: Table, file: LabelFile, joined: Joined, embeddings: Path, seed: int
 ) -> dict[str, Any]:
     """What was scored against which labels, for the protocol of an evaluation."""
+    made = {key: table.info[key] for key in ("descriptors",) if key in table.info}
     return {
+        **made,
         "embeddings": embeddings.name,
         "checkpoint": table.info.get("checkpoint"),
         "manifest": table.info.get("manifest"),
         "labels": Path(file.name).name,
-        "video_features": "mean of the file's clips",
+        "video_features": table.info.get("video_features", "mean of the file's clips"),
         "n_clips_labelled": len(joined.rows),
         "n_clips_without_label": joined.unlabelled,
         "n_labels_without_clip": len(joined.unknown),

@@ -78,7 +78,9 @@ def evaluate(
             "localization"
         ),
     ],
-    embeddings: Annotated[Path, typer.Argument(help="embeddings.parquet")],
+    embeddings: Annotated[
+        Path, typer.Argument(help="embeddings.parquet, or a file of descriptors")
+    ],
     labels: Annotated[
         Path | None,
         typer.Argument(
@@ -90,8 +92,13 @@ def evaluate(
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="the protocol of retrieval or localization"),
     ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="manifest.parquet: which clips descriptors are of")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="the label column, or that of words")] = None,
-    vector: Annotated[str, typer.Option(help="which vectors")] = "vector_video",
+    vector: Annotated[
+        str | None, typer.Option(help="which; default: vector_video, of descriptors vector")
+    ] = None,
     level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
     run: Annotated[
         Path | None, typer.Option(help="the run whose model turns words into vectors")
@@ -124,6 +131,7 @@ def evaluate(
     if words:
         raise UsageError(f"{words[0]!r}: only retrieval and localization have settings")
     rows = score(
-        embeddings, labels, what=what, vector=vector, target=target, level=level, seed=seed, out=out
-    )
+        embeddings, labels, what=what, manifest=manifest, vector=vector, target=target,
+        level=level, seed=seed, out=out,
+    )  # fmt: skip
     return {"table": rows}
