@@ -205,6 +205,36 @@ def test_a_file_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
             reader(tmp_path / "none.npy")
 
 
+CLIPS = [{"id": "x", "2d": np.arange(6.0).reshape(2, 3), "a": torch.ones(3), "o": {1, 2}}]
+RAW = {protocol: pickle.dumps(CLIPS, protocol=protocol) for protocol in PROTOCOLS}
+
+
+@given(st.data())
+def test_whatever_bytes_are_changed_it_is_read_or_refused_in_a_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    raw = bytearray(RAW[data.draw(st.sampled_from(PROTOCOLS))])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, 500)) % len(raw)
+        raw[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    path = tmp_path_factory.mktemp("a") / "a.pkl"
+    path.write_bytes(bytes(raw))
+    said = []
+    try:
+        untrusted.pickled(path)
+    except UserError as error:
+        said.append(str(error))
+    assert "\n" not in "".join(said)
+
+
+def test_a_place_beyond_all_values_takes_no_memory(tmp_path: Path) -> None:
+    raw = b"\x80\x02]r\xff\xff\xff\xf0."
+    with pytest.raises(UserError, match="place 4043309055 of 2 values"):
+        untrusted.pickled(written(tmp_path, raw))
+    many = [str(i) for i in range(70_000)]
+    assert untrusted.pickled(written(tmp_path, pickle.dumps(many, protocol=2))) == many
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_tensors_of_a_pth_come_as_arrays(tmp_path: Path, zipped: bool) -> None:
     path = tmp_path / "features.pth"

@@ -169,18 +169,22 @@ def _sounds(model: Space, sounds: Spectrograms) -> tuple[Floats, Bools]:
 
 
 def _words(model: Space, captions: Sequence[str]) -> tuple[Floats, Bools]:
-    """Captions that say nothing to the model have no vector."""
+    """Captions of words that the model does not know are zeros, to which all clips are alike.
+
+    They stay queries: leaving them out would make the denominator smaller.
+    """
     encoder = model.encoders["text"]
     kind = encoder.input
     assert isinstance(kind, TextInput)
     encoded = [kind.encode(caption) for caption in captions]
-    present = np.array([len(one) > 0 for one in encoded], bool)
+    known = np.array([len(one) > 0 for one in encoded], bool)
     made = np.zeros((len(captions), encoder.dim), np.float32)
-    known = np.flatnonzero(present)
-    for first in range(0, len(known), AT_ONCE):
-        which = known[first : first + AT_ONCE]
+    places = np.flatnonzero(known)
+    for first in range(0, len(places), AT_ONCE):
+        which = places[first : first + AT_ONCE]
         made[which] = model.encode("text", kind.batch([encoded[i] for i in which]))
-    return model.shared("text", made), present
+    found = model.shared("text", made) * known[:, None]
+    return found, np.array([bool(caption) for caption in captions], bool)
 
 
 def _spans(found: RetrievalSet) -> list[tuple[float, float]]:

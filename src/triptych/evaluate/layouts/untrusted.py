@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import re
 import textwrap
 import warnings
@@ -96,12 +97,18 @@ class _Storage(_Inert):
         if not isinstance(raw, bytes):
             raise _Refused("it holds a tensor without numbers")
         try:
-            found = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+            found = _safely(io.BytesIO(raw))
         except pickle.UnpicklingError:
             raise _Refused("it holds a tensor that asks for more than numbers") from None
         if not isinstance(found, torch.TypedStorage):
             raise _Refused("it holds a tensor without numbers")
         self.value = found
+
+
+def _safely(file: Path | io.BytesIO) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of protocols: what cannot be read is said by its error
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object) -> _Array:
@@ -195,7 +202,9 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = self.known.get((module, name))
         if found is None:
-            raise _Refused(f"it asks for {module}.{name}")
+            # What damaged bytes name may hold any character.
+            asked = f"{module}.{name}".encode("unicode_escape").decode()
+            raise _Refused(f"it asks for {textwrap.shorten(asked, 100, placeholder=' …')}")
         return found
 
 
@@ -207,6 +216,8 @@ def pickled(path: Path) -> Any:
     _refuse_page(path)
     try:
         with path.open("rb") as file:
+            _refuse_far_places(file)
+            file.seek(0)
             return _plain(_Reader(file).load(), {}, 0)
     except _Refused as error:
         raise UserError(
@@ -219,6 +230,16 @@ def pickled(path: Path) -> Any:
         raise UserError(f"{path}: not a pickle, or cut short ({_brief(error)})") from None
 
 
+def _refuse_far_places(file: Any) -> None:
+    """Raise where a pickle keeps a value under a number beyond all values that there can be.
+
+    Python makes, and fills, a table of that many places: one damaged byte would take all memory.
+    """
+    for count, (operation, place, _) in enumerate(pickletools.genops(file)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(place or 0) > count:
+            raise ValueError(f"place {place} of {count} values")
+
+
 def tensors(path: Path) -> Any:
     """What a .pth holds, tensors as arrays; read by PyTorch with ``weights_only``.
 
@@ -226,10 +247,7 @@ def tensors(path: Path) -> Any:
     """
     _refuse_page(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of protocols: what cannot be read is said below
-            found = torch.load(path, map_location="cpu", weights_only=True)
-        return _plain(found, {}, 0)
+        return _plain(_safely(path), {}, 0)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except Exception as error:  # what damaged bytes tell the reader to do may end in any error
