@@ -70,28 +70,32 @@ def search(
     return {**result, "open": address(there.root, *at) if at else None}
 
 
+What = Annotated[
+    str,
+    typer.Argument(
+        help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot, clusters, retrieval or localization"
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Argument(
+        help="CSV: path or clip_id, and label columns; for localization path, start, end and "
+        "the words of each step"
+    ),
+]
+Protocol = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="the protocol of retrieval or localization"),
+]
+
+
 def evaluate(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="knn, linear, 1-shot, 5-shot, 10-shot, 20-shot, clusters, retrieval or "
-            "localization"
-        ),
-    ],
+    what: What,
     embeddings: Annotated[
         Path, typer.Argument(help="embeddings.parquet, or a file of descriptors")
     ],
-    labels: Annotated[
-        Path | None,
-        typer.Argument(
-            help="CSV: path or clip_id, and label columns; for localization path, start, end and "
-            "the words of each step"
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="the protocol of retrieval or localization"),
-    ] = None,
+    labels: Labels = None,
+    settings: Protocol = None,
     manifest: Annotated[
         Path | None, typer.Option(help="manifest.parquet: which clips descriptors are of")
     ] = None,
