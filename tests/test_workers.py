@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import UserError
-from triptych.workers import Crashed, Done, Failed, Result, TimedOut, run_isolated
+from triptych.workers import (
+    Crashed,
+    Done,
+    Failed,
+    Part,
+    Result,
+    TimedOut,
+    run_isolated,
+    stream_isolated,
+)
 
 
 def act(order: tuple[str, int]) -> int:
@@ -146,3 +155,68 @@ def test_a_script_without_a_main_guard_can_call_it_and_standard_output_stays_cle
     )
     assert done.stdout == "once [(0, Done(value=9))]\n"
     assert "noise" in done.stderr
+
+
+def count(order: tuple[str, int]) -> Iterator[int]:
+    """Parts 0, 1, 2 and then what ``act`` does, and one more."""
+    yield from range(3)
+    yield act(order)
+    yield 4
+
+
+def lambdas(number: int) -> Iterator[object]:
+    yield number
+    yield lambda: number
+    yield number
+
+
+def streamed(
+    orders: list[tuple[str, int]], workers: int, seconds: float = 30.0
+) -> list[list[object]]:
+    found: list[list[object]] = [[] for _ in orders]
+    for index, result in stream_isolated(count, orders, workers=workers, seconds=seconds):
+        found[index].append(result)
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_parts_come_in_their_order_and_end(workers: int) -> None:
+    begun = [Part(0), Part(1), Part(2)]
+    found = streamed([("square", 5), ("raise", 0), ("square", 6)], workers)
+    assert found[0] == [*begun, Part(25), Part(4), Done(None)]
+    assert found[1] == [*begun, Failed("ValueError: line one line two")]
+    assert found[2] == [*begun, Part(36), Part(4), Done(None)]
+
+
+def test_what_cuts_an_item_short_costs_its_rest_only() -> None:
+    begun = [Part(0), Part(1), Part(2)]
+    found = streamed([("segfault", 0), ("hang", 0), ("square", 2)], 2, seconds=0.5)
+    assert found[0] == [*begun, Crashed("the process was killed by SIGSEGV")]
+    assert found[1] == [*begun, TimedOut(0.5)]
+    assert found[2] == [*begun, Part(4), Part(4), Done(None)]
+
+
+def test_the_time_is_that_of_a_part_and_not_of_who_takes_it() -> None:
+    """Six parts of .3 s each, taken after .3 s each, within .8 s allowed."""
+    taken = []
+    for _, result in stream_isolated(slow, [0], workers=1, seconds=0.8):
+        time.sleep(0.3)
+        taken.append(result)
+    assert taken == [*(Part(number) for number in range(6)), Done(None)]
+
+
+def slow(_: int) -> Iterator[int]:
+    for number in range(6):
+        time.sleep(0.3)
+        yield number
+
+
+def test_a_part_that_cannot_be_sent_ends_the_item_and_the_process_goes_on() -> None:
+    found: list[list[object]] = [[], []]
+    for index, result in stream_isolated(lambdas, [7, 8], workers=1, seconds=30.0):
+        found[index].append(result)
+    for number, results in enumerate(found, 7):
+        assert results[0] == Part(number)
+        assert isinstance(results[1], Failed)
+        assert "cannot be sent" in results[1].error
+        assert len(results) == 2

@@ -33,6 +33,13 @@ class Done(Generic[Value]):
 
 
 @dataclass(frozen=True)
+class Part(Generic[Value]):
+    """One of the values that the function makes of an item, before the last."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
 class Crashed:
     """The process died: of a signal, or it left by itself."""
 
@@ -83,6 +90,54 @@ def run_isolated(
         pool.close()
 
 
+def stream_isolated(
+    function: Callable[[Item], Iterator[Value]],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    seconds: Seconds,
+) -> Iterator[tuple[int, Part[Value] | Result[Any]]]:
+    """Like ``run_isolated`` of a function that makes many values of an item, one after another.
+
+    Each is a ``Part``; after the last comes ``Done``, or what cut the item short. A process goes
+    on when its part has been taken, so that no more than one a process waits. ``seconds`` is the
+    time allowed for each part.
+    """
+    if workers == 0:
+        for index, item in enumerate(items):
+            made: Iterator[Any] = _made(_call(function, item))
+            yield from ((index, result) for result in made)
+        return
+    pool = _Pool(function, workers, seconds)
+    try:
+        yield from pool.run(enumerate(items))
+    finally:
+        pool.close()
+
+
+def _made(result: Done[Any] | Failed) -> Iterator[Part[Any] | Done[Any] | Failed]:
+    """What a call gave; of an iterator each value, and then that it has ended or how it failed."""
+    if not (isinstance(result, Done) and isinstance(result.value, Iterator)):
+        yield result
+        return
+    while True:
+        one = _call(_following, result.value)
+        if isinstance(one, Failed):
+            yield one
+            return
+        if one.value is _OVER:
+            yield Done(None)
+            return
+        yield Part(one.value)
+
+
+_OVER = object()
+
+
+def _following(values: Iterator[Any]) -> Any:
+    return next(values, _OVER)
+
+
 def _call(function: Callable[[Any], Any], item: Any) -> Done[Any] | Failed:
     try:
         return Done(function(item))
@@ -103,7 +158,7 @@ class _Pool:
         self.idle: list[_Worker] = []
         self.busy: list[_Worker] = []
 
-    def run(self, items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Result[Any]]]:
+    def run(self, items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
         left = True
         while left or self.busy:
             while left and len(self.busy) < self.workers:
@@ -121,7 +176,7 @@ class _Pool:
         worker.give(index, item, allowed)
         self.busy.append(worker)
 
-    def _collect(self) -> Iterator[tuple[int, Result[Any]]]:
+    def _collect(self) -> Iterator[tuple[int, Any]]:
         if not self.busy:
             return
         soonest = min(worker.deadline for worker in self.busy)
@@ -130,9 +185,10 @@ class _Pool:
             result = worker.result()
             if result is None:
                 continue
-            self.busy.remove(worker)
-            if worker.alive:
-                self.idle.append(worker)
+            if not isinstance(result, Part):
+                self.busy.remove(worker)
+                if worker.alive:
+                    self.idle.append(worker)
             yield worker.index, result
 
     def close(self) -> None:
@@ -181,12 +237,14 @@ class _Worker:
             self.pipe.send(self.todo)
         self.todo = None
 
-    def result(self) -> Result[Any] | None:
-        """What became of the item, or None while it is not known."""
+    def result(self) -> Part[Any] | Result[Any] | None:
+        """What became of the item, or a part of it, or None while it is not known."""
         try:
             while self.pipe.poll():
                 message = self.pipe.recv()
-                if isinstance(message, (Done, Failed)):
+                if isinstance(message, Part):
+                    self.deadline = time.monotonic() + self.allowed
+                if isinstance(message, (Part, Done, Failed)):
                     return message
                 if message is not None:
                     raise RuntimeError(f"a worker process could not start: {message}")
@@ -233,13 +291,20 @@ def serve(handle: int) -> None:
         while True:
             item, allowed = pipe.recv()
             signal.setitimer(signal.ITIMER_REAL, allowed + ALARM_AFTER_SECONDS)
-            result = _call(function, item)
+            for result in _made(_call(function, item)):
+                # Until the parent takes it, it is the parent's time.
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if not _sent(pipe, result):
+                    break
+                signal.setitimer(signal.ITIMER_REAL, allowed + ALARM_AFTER_SECONDS)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            _send(pipe, result)
 
 
-def _send(pipe: Connection[Any, Any], result: Done[Any] | Failed) -> None:
+def _sent(pipe: Connection[Any, Any], result: Part[Any] | Done[Any] | Failed) -> bool:
+    """Send a result, or why it cannot be sent; whether it was."""
     try:
         pipe.send(result)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         pipe.send(Failed(f"its result cannot be sent: {error}"))
+        return False
+    return True

@@ -16,7 +16,7 @@ def manifest(tmp_path: Path) -> Manifest:
 def test_descriptors_are_the_modules_of_a_folder(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert names() == ["idt"]
+    assert names() == ["backbone", "features", "idt"]
     (tmp_path / "brightness.py").write_text(
         "from triptych.config import Config\n"
         "class Settings(Config):\n    bins: int = 4\n"
@@ -26,7 +26,7 @@ def test_descriptors_are_the_modules_of_a_folder(
     import triptych.descriptors.kinds as folder
 
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
-    assert module.names() == ["brightness", "idt"]
+    assert module.names() == ["backbone", "brightness", "features", "idt"]
     found = describe("brightness", manifest, tmp_path, ["bins=8"], model=None, keep_rows=False)
     assert found == {"bins": 8, "given": ["bins"], "out": str(tmp_path)}
     with pytest.raises(UsageError, match="the descriptor brightness takes no --keep-rows"):
@@ -36,7 +36,9 @@ def test_descriptors_are_the_modules_of_a_folder(
 
 
 def test_wrong_words_name_the_right_ones(manifest: Manifest, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'itd' is not a descriptor; descriptors are idt"):
+    with pytest.raises(
+        UsageError, match="'itd' is not a descriptor; descriptors are backbone, features, idt"
+    ):
         describe("itd", manifest, tmp_path)
     with pytest.raises(UsageError, match="'component' is not a key; did you mean components"):
         describe("idt", manifest, tmp_path, ["component=3"])

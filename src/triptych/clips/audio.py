@@ -8,7 +8,7 @@ equals the same span cut from the whole file.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,18 +54,28 @@ class AudioReader:
         Channels are averaged, the low-frequency one left out. Zeros where the file has no sound.
         Raises DecodeError where sound is there but does not decode.
         """
-        count = round((end - start) * sample_rate)
-        first = round(start * sample_rate)
+        return self.several(start, end, (sample_rate,))[sample_rate]
+
+    def several(self, start: float, end: float, rates: Iterable[int]) -> dict[int, Samples]:
+        """Like ``samples`` at each of ``rates``; decoded once for all."""
         rate = int(self._codec.sample_rate)
-        block = rate // math.gcd(rate, sample_rate)  # input samples between common grid points
-        low = math.floor((first / sample_rate - EDGE) * rate / block) * block
-        high = math.ceil(((first + count) / sample_rate + EDGE) * rate)
-        sound = self._resample(self._place(low, high, rate), rate, sample_rate)
-        skip = first - low * sample_rate // rate
-        out = np.zeros(count, np.float32)
-        cut = sound[skip : skip + count]
-        out[: len(cut)] = cut
-        return np.clip(out, -1.0, 1.0, out=out)
+        spans = {}
+        for wanted in rates:
+            count, first = round((end - start) * wanted), round(start * wanted)
+            block = rate // math.gcd(rate, wanted)  # input samples between common grid points
+            low = math.floor((first / wanted - EDGE) * rate / block) * block
+            spans[wanted] = (low, math.ceil(((first + count) / wanted + EDGE) * rate), first, count)
+        begin = min(low for low, *_ in spans.values())
+        placed = self._place(begin, max(high for _, high, *_ in spans.values()), rate)
+        found = {}
+        for wanted, (low, high, first, count) in spans.items():
+            sound = self._resample(placed[low - begin : high - begin], rate, wanted)
+            skip = first - low * wanted // rate
+            out = np.zeros(count, np.float32)
+            cut = sound[skip : skip + count]
+            out[: len(cut)] = cut
+            found[wanted] = np.clip(out, -1.0, 1.0, out=out)
+        return found
 
     def _bind(self) -> None:
         sounds = self.media.container.streams.audio

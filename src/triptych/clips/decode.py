@@ -9,11 +9,11 @@ end from the beginning of the file. One thread: parallelism is by process.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class VideoReader:
         """Open a file, or share one that is open; raises DecodeError where it has no video."""
         self.media = path if isinstance(path, Media) else Media(path, pictures_only=True)
         self._owned = not isinstance(path, Media)
-        self._reformatter = VideoReformatter()
+        # One for each size: to change its size costs more than to convert a frame.
+        self._reformatters: dict[tuple[int, int], Any] = defaultdict(VideoReformatter)
         try:
             self._bind()
         except DecodeError:
@@ -114,19 +115,28 @@ class VideoReader:
         One sequential pass, which seeks only over gaps that hold a keyframe. The same array may be
         yielded twice; copy it to keep it.
         """
+        yield from self.several(times, repeat((height, width)))
+
+    def several(
+        self, times: npt.NDArray[np.float64], sizes: Iterable[tuple[int, int]]
+    ) -> Iterator[tuple[Frames, bool]]:
+        """Like ``stream``, each frame at its own (height, width); converted once a size."""
         ticks = [int((t + self.media.origin + SLACK) // self._tick) for t in times.tolist()]
         reach = SKIP_AHEAD / self._tick
         run: _Run | None = None
-        shown: tuple[Any, Frames] | None = None
-        for place, tick in enumerate(ticks):
+        shown: Any = None
+        made: dict[tuple[int, int], Frames] = {}
+        for place, (tick, size) in enumerate(zip(ticks, sizes, strict=False)):
             if run is None or (
                 not run.over and tick - run.here > reach and self._key_within(run.here, tick)
             ):
                 run = self._start(ticks[place:])
             frame, stale = run.at(tick)
-            if shown is None or frame is not shown[0]:
-                shown = (frame, self._convert(frame, height, width))
-            yield shown[1], stale
+            if frame is not shown:
+                shown, made = frame, {}
+            if size not in made:
+                made[size] = self._convert(frame, *size)
+            yield made[size], stale
 
     def _bind(self) -> None:
         self._stream = pictures(self.media)
@@ -173,7 +183,7 @@ class VideoReader:
         # Scaling to planes and interleaving them here takes half the time that swscale takes to
         # rgb24, and at even widths it does not halve the colour's resolution as swscale does.
         try:
-            planar = self._reformatter.reformat(
+            planar = self._reformatters[height, width].reformat(
                 frame, width, height, "gbrp", interpolation=Interpolation.AREA, **SCALING
             )
         except (av.FFmpegError, ValueError) as error:

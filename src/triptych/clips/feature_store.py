@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.lib import format as array_format
 
 from triptych.atomic import whole_folder, write_json, write_table
 from triptych.encoders.encoder import Stream
@@ -231,6 +232,24 @@ def read_others(file: Path) -> Rows:
     if found.ndim != 2 or found.dtype.kind != "f":
         raise UserError(f"{file}: an array {found.shape} of {found.dtype}, not (time, dim) floats")
     return np.asarray(found)
+
+
+def shape_of(file: Path) -> tuple[int, int]:
+    """Rows and numbers of a ``.npy`` or ``.npz`` of others, by its header; raises UserError."""
+    if file.suffix != ".npz":
+        return read_others(file).shape
+    try:
+        with zipfile.ZipFile(file) as packed, packed.open(f"{KEY}.npy") as member:
+            read = {
+                (1, 0): array_format.read_array_header_1_0,
+                (2, 0): array_format.read_array_header_2_0,
+            }
+            shape, _, dtype = read[array_format.read_magic(member)](member)
+            if len(shape) == 2 and dtype.kind == "f":
+                return shape
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        pass
+    return read_others(file).shape  # it says what is wrong
 
 
 def _key(path: str) -> str:

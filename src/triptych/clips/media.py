@@ -102,6 +102,18 @@ def pictures(media: Media) -> Any:
     return streams[0]
 
 
+def duration_of(media: Media) -> float:
+    """The seconds that a file lasts, as its header says; 0 where it does not."""
+    lengths = [
+        float(stream.duration * stream.time_base)
+        for stream in media.container.streams
+        if stream.duration and stream.time_base
+    ]
+    if media.container.duration:
+        lengths.append(media.container.duration / av.time_base)
+    return max(0.0, *lengths, 0.0)
+
+
 def reason(error: Exception) -> str:
     """What FFmpeg says, without the path and the number that PyAV adds."""
     text = getattr(error, "strerror", None) or str(error)

@@ -24,6 +24,7 @@ KINDS = (
     "no-video",  # sound only
     "variable-rate",  # frames are not evenly spaced
     "size",  # its pictures are too small, or too large, for what should describe them
+    "features",  # there are no features of it, or they are not finite
     "boxes",  # the boxes of people in it cannot be used
     "captions",  # something about its captions: encoding, reversed or overlapping times
 )

@@ -42,7 +42,10 @@ def people(
 
 
 DeviceName = Annotated[
-    str | None, typer.Option(help="cuda, or cpu: batches in torch; default: the compiled program")
+    str | None,
+    typer.Option(
+        help="cuda, or cpu: batches in torch; default: idt's compiled program; of backbone a GPU"
+    ),
 ]
 Frames = Annotated[
     int | None, typer.Option(help="with --device: pictures of 340x256 held at once; default 256")
@@ -92,7 +95,7 @@ def trajectories(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="which descriptor: idt")],
+    name: Annotated[str, typer.Argument(help="which descriptor: idt, backbone or features")],
     manifest: Annotated[Path, typer.Option(help="manifest.parquet, from `triptych scan`")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="its settings")
@@ -117,7 +120,11 @@ def describe(
     root: Root = None,
     workers: Workers = None,
 ) -> dict[str, Any]:
-    """Make one vector of every video, without labels or learning; goes on where it was stopped."""
+    """Describe every video, without labels or learning; goes on where it was stopped.
+
+    idt: one vector each. backbone: rows of features by frozen networks, so many a second.
+    features: such rows that others have stored.
+    """
     from triptych.descriptors.describe import describe as whole
     from triptych.manifest.schema import Manifest
 

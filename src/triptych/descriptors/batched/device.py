@@ -57,6 +57,6 @@ def _device(name: str) -> torch.device:
         if (device.index or 0) >= there:
             raise UserError(
                 f"device {name}: torch sees {there or 'no'} GPU{'s' * (there > 1)} here; without "
-                "--device trajectories are made on the CPU"
+                "--device all is made on the CPU"
             )
     return device

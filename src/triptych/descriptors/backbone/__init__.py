@@ -1,0 +1,1 @@
+"""Frozen networks over a collection: rows of features, a store for each stream."""
