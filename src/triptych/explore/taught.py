@@ -55,7 +55,8 @@ class Taught:
         if not assignments:
             why = "weights from before the first step have none; take best or last.safetensors"
             if not facts["clusters"]:
-                why = f"the method {facts.get('method')} keeps none of all clips; take a run of another"
+                method = facts.get("method")
+                why = f"the method {method} keeps none of all clips; take a run of another"
             raise UserError(f"{file}: holds no clusters, as {why}")
         path = manifest or work / "manifest.parquet"
         clips = Manifest.read(path, root)
