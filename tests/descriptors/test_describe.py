@@ -26,7 +26,7 @@ def test_descriptors_are_the_modules_of_a_folder(
     import triptych.descriptors.kinds as folder
 
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
-    assert module.names() == ["brightness", "idt"]
+    assert module.names() == ["backbone", "brightness", "features", "idt"]
     found = describe("brightness", manifest, tmp_path, ["bins=8"], model=None, keep_rows=False)
     assert found == {"bins": 8, "given": ["bins"], "out": str(tmp_path)}
     with pytest.raises(UsageError, match="the descriptor brightness takes no --keep-rows"):

@@ -11,7 +11,7 @@ from triptych.clips.dataset import FileClips
 from triptych.clips.sample import starts
 from triptych.embeddings.embed import embed
 from triptych.embeddings.model import Model
-from triptych.embeddings.query import MOST_WINDOWS, _windows, embed_media
+from triptych.embeddings.query import CLIP_SECONDS, MOST_WINDOWS, _equal, _windows, embed_media
 from triptych.encoders.encoder import AudioInput, Input, Segments, VideoInput
 from triptych.errors import UserError
 from triptych.manifest.schema import SCHEMA, Manifest
@@ -190,7 +190,7 @@ def test_a_query_of_segments_is_looked_at_as_one_clip_however_long(
 
 @pytest.mark.parametrize("length", [0.1, 0.5, 4.0, 5.9, 6.1, 7.9, 12.0, 600.0])
 def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> None:
-    starts = _windows((7.0, 7.0 + length), 0.5)
+    starts = np.array(_windows(_equal((7.0, 7.0 + length), CLIP_SECONDS), 0.5))
     assert 1 <= len(starts) <= MOST_WINDOWS
     assert starts.min() >= 7.0
     assert starts.max() <= 7.0 + max(0.0, length - 0.5) + 1e-9
@@ -203,7 +203,7 @@ def test_windows_are_in_the_middle_of_equal_parts_of_the_span(length: float) -> 
 
 @pytest.mark.parametrize("length", [2.0, 4.0, 6.678, 7.9])
 def test_a_clip_s_span_is_looked_at_where_the_table_looks(length: float) -> None:
-    (start,) = _windows((7.0, 7.0 + length), 0.5)
+    (start,) = _windows(_equal((7.0, 7.0 + length), CLIP_SECONDS), 0.5)
     assert start == pytest.approx(starts(7.0, 7.0 + length, 0.5, [0.5])[0])
 
 

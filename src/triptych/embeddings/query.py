@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ from triptych.clips.sample import ClipSpec, centre, crop_into, starts
 from triptych.clustering.whiten import unit
 from triptych.embeddings.extract import Features
 from triptych.embeddings.model import Model, Vector
-from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.embeddings.span import describe_parts
+from triptych.encoders.encoder import AudioInput, FeatureInput, VideoInput
 from triptych.errors import UserError
 from triptych.manifest.facts import SILENCE
 from triptych.progress import say
 
 CLIP_SECONDS = 4.0  # of a clip, where no captions cut; see `triptych scan`
 MOST_WINDOWS = 8  # a long span is looked at in this many places
+STORED_SECONDS = 16.0  # that a row of a table of stored features may be of: those of narrations
 UNKNOWN_LENGTH = 10.0  # seconds that are looked at where the file does not say how long it is
+
+Span = tuple[float, float]
 
 
 def embed_media(
@@ -74,38 +79,39 @@ def _span(
     return low, high if math.isfinite(high) else low + UNKNOWN_LENGTH
 
 
-def _windows(span: tuple[float, float], seconds: float) -> npt.NDArray[np.float64]:
-    """Where windows start: in the middle of equal parts of the span, each a clip's length or more.
+def _equal(span: Span, least: float) -> list[Span]:
+    """Equal parts of a span, each of ``least`` seconds or more, unless the span is shorter.
 
-    A span below two clips' lengths is one part. So one that is a clip of the collection, which
-    captions may have made longer than ``CLIP_SECONDS``, is looked at where the table's vector was
-    taken.
+    A span below twice that is one part. So one that is a clip of the collection, which captions
+    may have made longer than others, is looked at where the table's vector was taken.
     """
-    length = span[1] - span[0]
-    parts = max(1, min(MOST_WINDOWS, int(length / CLIP_SECONDS + 1e-6)))
-    middles = span[0] + length / parts * (np.arange(parts) + 0.5)
-    return np.asarray(np.maximum(middles - seconds / 2, span[0]))
+    count = max(1, min(MOST_WINDOWS, int((span[1] - span[0]) / least + 1e-6)))
+    return list(pairwise(np.linspace(*span, count + 1).tolist()))
 
 
-def _places(model: Model, span: tuple[float, float]) -> list[list[float]]:
-    """Where to look: for each place, where the segments of a clip begin there."""
+def _windows(parts: Sequence[Span], seconds: float) -> list[float]:
+    """Where windows start that lie in the middle of each part."""
+    return [max((low + high) / 2 - seconds / 2, parts[0][0]) for low, high in parts]
+
+
+def _parts(model: Model, span: Span) -> tuple[list[Span], list[list[float]]]:
+    """The parts of a span that are looked at, and where the segments of a clip begin in each."""
     inputs = [encoder.input for encoder in model.encoders.values()]
-    seen = [clip for clip in inputs if isinstance(clip, VideoInput | AudioInput)]
-    seconds = max((clip.seconds for clip in seen), default=1.0)
-    segments = max((clip.segments for clip in seen), default=1)
+    read = [clip for clip in inputs if isinstance(clip, VideoInput | AudioInput)]
+    seconds = max((clip.seconds for clip in read), default=0.0)
+    segments = max((clip.segments for clip in read), default=1)
     if segments > 1:  # spread over any span, so that one place is all of it
-        return [starts(*span, seconds, centre(segments).positions)]
-    return [[begin] for begin in _windows(span, seconds).tolist()]
+        return [span], [starts(*span, seconds, centre(segments).positions)]
+    parts = _equal(span, CLIP_SECONDS if read else STORED_SECONDS)
+    return parts, [[begin] for begin in _windows(parts, seconds)]
 
 
-def _features(
-    model: Model, media: Media, span: tuple[float, float]
-) -> tuple[dict[str, Features], list[str]]:
-    """Features of each modality in every place, and why some modalities have none."""
-    places, features, lacking = _places(model, span), {}, []
-    if len(places) > 1:
+def _features(model: Model, media: Media, span: Span) -> tuple[dict[str, Features], list[str]]:
+    """Features of each modality in every part, and why some modalities have none."""
+    (parts, places), features, lacking = _parts(model, span), {}, []
+    if len(parts) > 1:
         say(
-            f"{media.path}: {span[1] - span[0]:.0f} s are looked at in {len(places)} places and "
+            f"{media.path}: {span[1] - span[0]:.0f} s are looked at in {len(parts)} places and "
             f"averaged; {media.path.name}#12.5-15 asks for one moment"
         )
     for name, encoder in model.encoders.items():
@@ -115,6 +121,8 @@ def _features(
                 clips, present = _frames(media, encoder.input, places, span[1])
             elif isinstance(encoder.input, AudioInput):
                 clips, present = _sounds(media, encoder.input, places, span[1])
+            elif isinstance(encoder.input, FeatureInput):
+                clips, present = describe_parts(media.path, encoder.input, parts)
             else:
                 continue
         except DecodeError as error:

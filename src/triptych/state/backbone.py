@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
+import torch
+
 from triptych.encoders import build
 from triptych.encoders.encoder import AudioInput, Encoder, Input, VideoInput
 from triptych.encoders.weights import load_published
@@ -23,6 +27,7 @@ from triptych.state import checkpoint
 WINDOWS = 1
 RATE = 1.0  # rows a second where nothing is said
 MOST_RATE = 1000.0
+MOST = float(np.finfo(np.float16).max)
 MEDIA = ("video", "audio")
 WORD = re.compile(r"(?P<network>.+?)(?:@(?P<rate>[^@:]*))?(?::(?P<weights>.+))?")
 
@@ -124,6 +129,21 @@ class Backbone:
                 f"{wanted[:16]}; put back those that the features were made with"
             )
         return cls(_frozen(encoder), dict(facts))
+
+
+@torch.inference_mode()
+def rows_of(
+    encoder: Encoder, windows: npt.NDArray[Any], device: torch.device | None = None
+) -> tuple[npt.NDArray[np.float16], int]:
+    """The rows (n, dim) that ``encoder`` makes of ``windows``, in half precision.
+
+    Numbers beyond it are cut to its largest; how many is the second value. What is not finite stays
+    so.
+    """
+    values = encoder(torch.from_numpy(windows).to(device)).float()
+    beyond = torch.isfinite(values) & (values.abs() > MOST)
+    values = torch.where(beyond, values.clamp(-MOST, MOST), values)
+    return values.half().cpu().numpy(), int(beyond.sum())
 
 
 def digest(encoder: Encoder) -> str:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from triptych.state.backbone import Backbone
+from triptych.state.backbone import Backbone, rows_of
 
 Halves = npt.NDArray[np.float16]
-MOST = float(np.finfo(np.float16).max)
 BATCH = {"cpu": 8, "cuda": 64}
 
 
@@ -65,10 +64,7 @@ class Network:
             yield file, rows[: len(windows)]
             rows = rows[len(windows) :]
 
-    @torch.inference_mode()
     def _forward(self, windows: npt.NDArray[Any]) -> Halves:
-        values = self._encoder(torch.from_numpy(windows).to(self.device)).float()
-        beyond = torch.isfinite(values) & (values.abs() > MOST)
-        self.cut += int(beyond.sum())
-        values = torch.where(beyond, values.clamp(-MOST, MOST), values)
-        return values.half().cpu().numpy()
+        rows, cut = rows_of(self._encoder, windows, self.device)
+        self.cut += cut
+        return rows
