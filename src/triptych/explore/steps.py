@@ -130,6 +130,7 @@ def _laid_out(
     catalogue: Catalogue, comparison: Comparison, words: Sequence[str], file: int
 ) -> Placement:
     score, line, scores, alignment = _align(catalogue, comparison, file)
+    places = {row: place for place, row in enumerate(line.tolist())}
     taken = {int(line[place]) for place in alignment.starts if place >= 0}
     steps = []
     for step, asked in enumerate(words):
@@ -139,7 +140,7 @@ def _laid_out(
             continue
 
         def exactly(rows: Rows, of: int = step) -> Doubles:
-            return np.asarray(comparison.exactly(rows)[of])
+            return np.asarray(scores[of, [places[row] for row in rows.tolist()]])
 
         moment = grow(catalogue, int(line[place]), float(scores[step, place]), exactly, taken)
         taken.update(moment.rows)
