@@ -114,7 +114,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
                 "recipe": {"prior": {"file": "idt.parquet", "space": "joint"}},
                 "state": {"refreshed": 2, "epoch": 4},
             },
-            "after 2 of 4 epochs of training",
+            "of the memory bank beside the descriptors in idt.parquet, after 2 of 4 epochs",
         ),
         ({"method": "supervised", "state": {}}, "labels from outside"),
     ],
@@ -122,3 +122,37 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_when_the_clusters_were_made(tmp_path: Path, facts: dict, said: str) -> None:
     taught = Taught(tmp_path, facts, {}, run.manifest(tmp_path), None)
     assert said in taught.made()
+
+
+@pytest.mark.parametrize(
+    ("prior", "said"),
+    [
+        ({}, "the memory bank of video, k-means 2 of 3"),
+        (
+            {"file": "d/idt.parquet", "space": "prior"},
+            "the descriptors in idt.parquet, k-means 2 of 3",
+        ),
+        (
+            {"file": "d/idt.parquet", "space": "joint"},
+            "the memory bank of video beside the descriptors in idt.parquet, k-means 2 of 3",
+        ),
+    ],
+)
+def test_what_the_clusters_of_a_bank_are_of(
+    tmp_path: Path, prior: dict[str, str], said: str
+) -> None:
+    clusters = {f"{name}_{run}": [name] for name in ("video", "audio") for run in (1, 2, 3)}
+    facts = {"method": "la", "clusters": clusters, "recipe": {"prior": prior}}
+    taught = Taught(tmp_path, facts, {}, run.manifest(tmp_path), None)
+    assert taught.of("video_2") == said
+    assert taught.joint == (prior.get("space") == "joint")
+
+
+def test_what_other_clusters_are_of(tmp_path: Path) -> None:
+    facts = {"method": "cdc", "clusters": {"video": ["video"], "joint": ["video", "audio"]}}
+    taught = Taught(tmp_path, facts, {}, run.manifest(tmp_path), None)
+    assert taught.of("video") == "features of video"
+    assert taught.of("joint") == "features of video and audio"
+    assert (taught.prior, taught.joint) == (None, False)
+    outside = Taught(tmp_path, {**facts, "method": "supervised"}, {}, taught.manifest, None)
+    assert outside.of("video") == "labels from outside"

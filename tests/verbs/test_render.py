@@ -48,6 +48,20 @@ def test_a_measured_value_carries_its_interval(capsys: pytest.CaptureFixture[str
     assert lines[2] == ["nmi", "1", "0.200"]
 
 
+def test_nothing_has_no_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"with": "motion", "value": -0.0004, "low": -0.0001, "high": 0.2, "x": -1e-9}
+    assert shown(capsys, "evaluate", {"table": [row]})[1] == [
+        "motion", "0.000", "0.000", "[0.000", "0.200]",
+    ]  # fmt: skip
+    over = {"over_random": -0.0001, "over_random_low": -0.0004, "over_random_high": 0.0001}
+    compared = {"row": "a", "probe": "knn", "target": "x", "value": None, **over}
+    assert shown(capsys, "compare", {"table": [compared]})[1][3:] == [
+        "+0.000",
+        "[+0.000",
+        "+0.000]",
+    ]
+
+
 def test_hits_have_times_and_file_names_are_no_markup(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

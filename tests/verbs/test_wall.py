@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from tests.explore import run
 from tests.explore.sharing.conftest import films as films
 from triptych.descriptors.table import DescriptorTable
 from triptych.errors import UsageError, UserError
+from triptych.explore.sharing.groupings import Grouping
 from triptych.verbs.render import render
+from triptych.verbs.wall import _measure
 
 
 def test_one_clustering_shares_the_scene_and_the_other_the_motion(
@@ -24,9 +27,9 @@ def test_one_clustering_shares_the_scene_and_the_other_the_motion(
     of = {
         number: [row for row in found["clusters"] if row["source"] == number] for number in (1, 2)
     }
-    assert all(row["says"].startswith("Its clips share scene (0.") for row in of[1])
+    assert all(row["says"].startswith("Its clips share scene (") for row in of[1])
     assert all("not motion (" in row["says"] for row in of[1])
-    assert all(row["says"].startswith("Its clips share motion (0.") for row in of[2])
+    assert all(row["says"].startswith("Its clips share motion (") for row in of[2])
     assert all("not scene (" in row["says"] for row in of[2])
     assert [row["with"] for row in found["agreement"]] == ["each other"]
     assert found["agreement"][0]["value"] < 0.1
@@ -77,6 +80,23 @@ def test_motion_compared_by_what_made_the_clusters_is_said(
     assert "by construction" in capsys.readouterr().err
     assert "which made the clusters" in found["motion_by"]
     assert "agreement" not in found
+
+
+@pytest.mark.parametrize(
+    ("joint", "said", "by"),
+    [
+        (False, "are of the very vectors that motion is compared by, so they share it by", "made"),
+        (True, "are of a memory bank beside the very vectors .* share it in part", "had a part in"),
+    ],
+)
+def test_a_run_s_prior_shares_what_it_was_a_part_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], joint: bool, said: str, by: str
+) -> None:
+    one = Grouping("la", "", np.zeros(3, np.int64), 1, None, tmp_path / "idt.parquet", joint=joint)
+    measure = _measure(tmp_path / "x" / ".." / "idt.parquet", [one])
+    assert measure == f"the descriptors in idt.parquet, which {by} the clusters of la"
+    assert re.search(said, capsys.readouterr().err)
+    assert _measure(tmp_path / "other.parquet", [one]) == "the descriptors in other.parquet"
 
 
 def test_a_run_whose_films_are_gone_has_a_wall_without_pictures(tmp_path: Path) -> None:

@@ -92,18 +92,47 @@ class Taught:
         rows = np.array([place[name] for name in self.manifest.column("clip_id")], np.int64)
         return Features(values[rows], present[rows])
 
+    @property
+    def prior(self) -> Path | None:
+        """The file of descriptors that the clusters are of, alone or beside a memory bank."""
+        named = self.facts.get("recipe", {}).get("prior", {}).get("file")
+        return None if named is None else Path(named)
+
+    @property
+    def joint(self) -> bool:
+        """Whether the clusters are of a memory bank and of descriptors, side by side."""
+        space = self.facts.get("recipe", {}).get("prior", {}).get("space")
+        return self.prior is not None and space == "joint"
+
+    def of(self, clustering: str) -> str:
+        """What the clusters are of, in words, and which of several runs of k-means they are."""
+        if self.facts.get("method") == "supervised":
+            return "labels from outside"
+        parts = self.facts["clusters"][clustering]
+        of = " and ".join(parts)
+        run = clustering.removeprefix(f"{parts[0]}_")
+        if not run.isdecimal():  # the clusters of features bear no number
+            return f"features of {of}"
+        if self.prior is not None:
+            described = f"the descriptors in {self.prior.name}"
+            of = f"the memory bank of {of} beside {described}" if self.joint else described
+        else:
+            of = f"the memory bank of {of}"
+        runs = sum(others == parts for others in self.facts["clusters"].values())
+        return f"{of}, k-means {run} of {runs}"
+
     def made(self) -> str:
         """When the clusters were made: the weights here have learned from them since."""
         if self.facts.get("method") == "supervised":
             return "of labels from outside"
-        prior = self.facts.get("recipe", {}).get("prior", {})
-        if prior.get("file") and prior["space"] == "prior":
-            return f"of the descriptors in {prior['file']}, before the first step of training"
+        if self.prior is not None and not self.joint:
+            return f"of the descriptors in {self.prior}, before the first step of training"
+        of = f"of the memory bank beside the descriptors in {self.prior}, " if self.joint else ""
         state = self.facts["state"]
         before, after = state["refreshed"], state["epoch"]
         if before <= 0:
-            return "before the first step of training, by the weights it began with"
-        return f"after {before} of {after} epochs of training"
+            return f"{of}before the first step of training, by the weights it began with"
+        return f"{of}after {before} of {after} epochs of training"
 
 
 def locate(work: Path) -> Path:

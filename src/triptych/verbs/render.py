@@ -166,7 +166,7 @@ def _compared(row: dict[str, Any]) -> dict[str, Any]:
     for key in [key for key in row if f"{key}_low" in row]:
         value, low, high = (row[name] for name in (key, f"{key}_low", f"{key}_high"))
         heading = f"{key.replace('over_', 'over ')} [95 %]"
-        shown[heading] = f"{value:+.3f} [{low:+.3f} {high:+.3f}]"
+        shown[heading] = f"{value:+z.3f} [{low:+z.3f} {high:+z.3f}]"
     if "training_seconds" in row:
         pace = f"{row['clips_per_second']:.0f}/s"
         shown["training, clips"] = f"{row['training_seconds']:.0f} s, {pace}"
@@ -181,8 +181,8 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
     if not all(key in row for key in MEASURE):
         return row
     rest = {key: value for key, value in row.items() if key not in MEASURE}
-    spread = "" if row["low"] is None else f" [{row['low']:.3f} {row['high']:.3f}]"
-    return {**rest, "value [95 %]": f"{row['value']:.3f}{spread}"}
+    spread = "" if row["low"] is None else f" [{row['low']:z.3f} {row['high']:z.3f}]"
+    return {**rest, "value [95 %]": f"{row['value']:z.3f}{spread}"}
 
 
 def clock(seconds: float) -> str:
@@ -198,7 +198,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:z.3f}"
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if isinstance(value, dict):

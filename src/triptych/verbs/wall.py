@@ -208,12 +208,16 @@ def _measure(descriptors: Path | None, groupings: Sequence[Grouping]) -> str:
     if descriptors is None:
         return "a histogram of optical flow, the camera’s taken out"
     for one in groupings:
-        if one.file is not None and one.file.resolve() == descriptors.resolve():
-            say(
-                f"wall: the clusters of {one.name} are of the very vectors that motion is compared "
-                "by, so they share it by construction; leave out --descriptors for optical flow"
-            )
-            return f"the descriptors in {descriptors.name}, which made the clusters of {one.name}"
+        if one.file is None or one.file.resolve() != descriptors.resolve():
+            continue
+        of, share, made = "the very vectors", "share it", "made"
+        if one.joint:
+            of, share, made = f"a memory bank beside {of}", "share it in part", "had a part in"
+        say(
+            f"wall: the clusters of {one.name} are of {of} that motion is compared by, so they "
+            f"{share} by construction; leave out --descriptors for optical flow"
+        )
+        return f"the descriptors in {descriptors.name}, which {made} the clusters of {one.name}"
     return f"the descriptors in {descriptors.name}"
 
 
@@ -266,7 +270,7 @@ def _rows(walls: Sequence[Wall], clips: Clips, roles: Mapping[str, str]) -> list
             rows.append(
                 {
                     "source": number,
-                    "clustering": one.grouping.name,
+                    "clustering": one.grouping.title,
                     **{key: part for key, part in asdict(shared).items() if key != "shown"},
                     "says": sentence(shared, roles),
                     "exemplars": [{key: row[key] for key in SPAN} for row in shown],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,16 @@ def test_frames_go_down_from_start_to_end_and_what_is_gone_is_blank() -> None:
     words = [text.get_text() for text in figure.texts]
     assert "Cluster 0: 9 clips of 9 films, asked for" in words
     assert "a" * 15 + "…" in words
+
+
+def test_a_long_title_takes_lines_and_pushes_the_rest_down() -> None:
+    grouping = replace(wall("run", 1).grouping, of="the memory bank of video beside " + "x" * 30)
+    long = replace(wall("run", 1), grouping=grouping)
+    figures = [compose([one], stills(), {}, {}, []) for one in (wall("run", 1), long)]
+    words = [[text.get_text() for text in figure.texts] for figure in figures]
+    assert words[0][0] == "run"
+    assert " ".join(words[1][:2]) == f"run: clusters of the memory bank of video beside {'x' * 30}"
+    assert figures[1].get_figheight() > figures[0].get_figheight()
 
 
 def test_two_clusterings_stand_side_by_side_and_nothing_is_off_the_figure(tmp_path: Path) -> None:

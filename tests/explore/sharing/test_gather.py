@@ -39,8 +39,10 @@ def test_clusters_of_a_motion_share_it_and_no_scene_and_the_other_way_round(clip
     assert first.motion.told
     assert first.scene is not None
     assert not first.scene.told
-    assert sentence(first, {}).startswith("Its clips share motion (0.")
-    assert "not scene (0." in sentence(first, {})
+    assert sentence(first, {}).startswith(
+        f"Its clips share motion ({100 * first.motion.value:.0f} of 100 pairs more alike than "
+        "random ones, by chance 50), not scene ("
+    )
     assert (first.size, first.films, len(first.shown)) == (8, 8, 4)
     assert {MOTIONS[row] for row in first.shown} == {MOTIONS[first.shown[0]]}
     assert by_motion.best_by_chance["motion"] < by_motion.mean["motion"]
@@ -55,9 +57,9 @@ def test_labels_rank_and_tell_where_they_are_given(clips: Clips) -> None:
     assert first.labels["motion"].value == 1.0
     assert first.labels["scene"].value == 0.5
     assert sentence(first, roles) == (
-        f"Its clips share motion ({first.labels['motion'].label} 1.00 [0.68 1.00], "
-        f"{1 / first.labels['motion'].chance:.1f} × chance), not scene (pool 0.50 [0.22 0.78], "
-        f"{0.5 / first.labels['scene'].chance:.1f} × chance)."
+        f"Its clips share motion (8 of 8 clips are “{first.labels['motion'].label}”, by chance "
+        f"{8 * first.labels['motion'].chance:.1f}), not scene (4 of 8 clips are “pool”, by chance "
+        f"{8 * first.labels['scene'].chance:.1f})."
     )
     assert 0.5 < wall.purest_by_chance["motion"] < 0.9
 
@@ -103,46 +105,20 @@ def common(low: float) -> Common:
     return Common("m", "chop", 4, 8, 8, 0.5, low, 0.8, 0.25, [("chop", 4)])
 
 
+PAIRS = "(70 of 100 pairs more alike than random ones, by chance 50)"
+LABEL = "(4 of 8 clips are “chop”, by chance 2.0)"
+
+
 @pytest.mark.parametrize(
     ("motion", "scene", "label", "says"),
     [
-        (
-            alike(0.6),
-            alike(0.4),
-            None,
-            "share motion (0.70 [0.60 0.90], chance .50), not scene (0.",
-        ),
-        (alike(0.6), alike(0.6), None, "share motion (0.70 [0.60 0.90], chance .50) and scene (0."),
-        (
-            alike(0.4),
-            alike(0.4),
-            None,
-            "share neither motion (0.70 [0.40 0.90], chance .50) nor scene",
-        ),
-        (
-            alike(0.4),
-            None,
-            common(0.3),
-            "share motion (chop 0.50 [0.30 0.80], 2.0 × chance), and for",
-        ),
-        (
-            alike(0.6),
-            None,
-            common(0.2),
-            "share motion (0.70 [0.60 0.90], chance .50), and for scene",
-        ),
-        (
-            None,
-            alike(0.4),
-            common(0.2),
-            "share neither motion (chop 0.50 [0.20 0.80], 2.0 × chance) nor",
-        ),
-        (
-            None,
-            alike(0.4),
-            None,
-            "share no scene (0.70 [0.40 0.90], chance .50) beyond chance, and",
-        ),
+        (alike(0.6), alike(0.4), None, f"share motion {PAIRS}, not scene {PAIRS}."),
+        (alike(0.6), alike(0.6), None, f"share motion {PAIRS} and scene {PAIRS}."),
+        (alike(0.4), alike(0.4), None, f"share neither motion {PAIRS} nor scene {PAIRS} beyond"),
+        (alike(0.4), None, common(0.3), f"share motion {LABEL}, and for scene there are too few"),
+        (alike(0.6), None, common(0.2), f"share motion {PAIRS}, and for scene"),
+        (None, alike(0.4), common(0.2), f"share neither motion {LABEL} nor scene {PAIRS}"),
+        (None, alike(0.4), None, f"share no scene {PAIRS} beyond chance, and for motion"),
         (None, None, None, "are of too few films"),
     ],
 )

@@ -18,6 +18,7 @@ def test_two_tables_are_cut_into_the_groups_that_they_hold(films: Path) -> None:
     assert len(clips) == COUNT
     assert ari(scene.labels, SCENES) == ari(motion.labels, MOTIONS) == 1
     assert (scene.name, motion.name) == ("embeddings.parquet", "idt.parquet")
+    assert scene.title == "embeddings.parquet: clusters of vector_video"
     assert "k-means of vector_video in" in scene.made
     assert motion.file == films / "idt" / "idt.parquet"
     assert scene.near is not None
@@ -32,10 +33,11 @@ def test_a_run_has_the_clusters_that_taught_it(
 ) -> None:
     run.make(tmp_path)
     clips, (video,) = read([tmp_path], Wanted())
-    assert (video.name, video.k, len(clips)) == (f"{tmp_path.name}: xdc, video", 3, 12)
+    assert (video.name, video.k, len(clips)) == (tmp_path.name, 3, 12)
+    assert video.title == f"{tmp_path.name}: clusters of features of video"
     assert video.labels.tolist() == run.CLUSTERS["video"][0]
     assert "made after 2 of 4 epochs of training" in video.made
-    assert "the clustering video; it has video, audio, joint" in capsys.readouterr().err
+    assert "shows the clustering video, one of video, audio, joint;" in capsys.readouterr().err
     best = tmp_path / "run" / "checkpoints" / "best.safetensors"
     wanted = Wanted(manifest=tmp_path / "manifest.parquet", clusterings=["audio"])
     (audio,) = read([best], wanted)[1]

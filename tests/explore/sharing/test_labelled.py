@@ -22,7 +22,6 @@ def test_a_cluster_has_its_commonest_label_beside_chance() -> None:
     assert (first.low, first.high) == wilson(0.8, 4)
     # Five of nine, six of them chop: by counting, as many clips drawn without putting back.
     assert first.chance == pytest.approx(0.683, abs=0.02)
-    assert first.lift == pytest.approx(0.8 / first.chance)
     assert not first.told
     assert found.of(2) is None  # none of its clips has a label
     assert found.purest is not None

@@ -61,7 +61,7 @@ def test_the_page_says_what_was_measured(walls: Made, tmp_path: Path) -> None:
             assert f"Cluster {one.cluster} 8 clips of 8 films; {one.why}" in text
     assert "drawn at random, as there are no embeddings" in text
     assert "nearest the cluster’s centre" in text
-    assert "The two clusterings agree with each other by +0.10 [+0.00 +0.20] (AMI)." in text
+    assert "with each other (adjusted mutual information): 0.10 [0.00 0.20]." in text
 
 
 def test_it_needs_nothing_beside_it_and_runs_nothing(walls: Made, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ TILE, GAP = 0.86, 0.07  # inches of a frame's width, and between clips
 LINE = 0.155  # inches of a line of text
 MARGIN, TOP, BOTTOM, BETWEEN = 0.3, 0.45, 0.35, 0.25
 LETTERS = 16.5  # of the text's size to the inch
+TITLE_LINE, TITLE_LETTERS = 0.23, 8.7  # the same of titles
 LEAST = 6  # clips' widths, so that text has room
 INK, SOFT, BLANK = "#23221f", "#5f5c55", "#e2dfd7"
 NOTE = "Each strip is a clip, from its start at the top to its end at the bottom."
@@ -47,11 +48,13 @@ def compose(
     most = max(LEAST, *(len(one.shown) for wall in walls for one in wall.clusters))
     wide = most * (TILE + GAP)
     columns = [_column(wall, number, wide, roles, agreement) for number, wall in enumerate(walls)]
+    names = [textwrap.wrap(wall.grouping.title, int(wide * TITLE_LETTERS)) for wall in walls]
+    begin = TOP + TITLE_LINE * (max(map(len, names)) - 1)
     caption = LINE if captions else 0.0
     strip = STILL * TILE * HEIGHT / WIDTH + caption
     tall = max(_tall(head, blocks, strip) for head, blocks in columns)
     width = len(walls) * (wide + MARGIN) + MARGIN
-    height = TOP + tall + BOTTOM
+    height = begin + tall + BOTTOM
     figure = Figure(figsize=(width, height))
 
     def text(left: float, top: float, words: str, **how: Any) -> None:
@@ -60,9 +63,11 @@ def compose(
         style: dict[str, Any] = {"fontsize": 8, "color": SOFT, "va": "top"}
         figure.text(*at, plain, **(style | how))
 
-    for number, (wall, (head, blocks)) in enumerate(zip(walls, columns, strict=True)):
-        left, top = MARGIN + number * (wide + MARGIN), TOP
-        text(left, top - 0.28, wall.grouping.name, fontsize=13, weight="bold", color=INK)
+    for number, (name, (head, blocks)) in enumerate(zip(names, columns, strict=True)):
+        left, top = MARGIN + number * (wide + MARGIN), begin
+        for place, line in enumerate(name):
+            above = TOP - 0.28 + TITLE_LINE * place
+            text(left, above, line, fontsize=13, weight="bold", color=INK)
         for line in head:
             text(left, top, line)
             top += LINE
@@ -99,7 +104,7 @@ def _column(
     for one in wall.clusters:
         films = "film" if one.films == 1 else "films"
         title = f"Cluster {one.cluster}: {one.size} clips of {one.films} {films}, {one.why}"
-        said = [sentence(one, roles), *facts(one, roles)]
+        said = [sentence(one, roles), *facts(one)]
         lines = [line for words in said for line in textwrap.wrap(words, letters)]
         blocks.append((one, title, lines))
     return head, blocks

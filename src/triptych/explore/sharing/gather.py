@@ -245,7 +245,8 @@ def _mean(measured: Mapping[int, Alike | None], sizes: npt.NDArray[np.int64]) ->
 def sentence(shared: Shared, roles: Mapping[str, str]) -> str:
     """What the members share: of each role what tells them from chance, labels before measures.
 
-    Where neither does, the labels are named, or the measure where there are none.
+    Where neither does, the labels are named, or the measure where there are none. Intervals are
+    left to ``told.facts``.
     """
     found: dict[bool, list[str]] = {True: [], False: []}
     unknown = []
@@ -259,7 +260,7 @@ def sentence(shared: Shared, roles: Mapping[str, str]) -> str:
             unknown.append(role)
             continue
         best = next((one for one in known if one.told), known[0])
-        found[best.told].append(f"{role} ({_numbers(best)})")
+        found[best.told].append(f"{role} ({_counted(best)})")
     parts = []
     if found[True]:
         parts.append("share " + " and ".join(found[True]))
@@ -280,8 +281,9 @@ def sentence(shared: Shared, roles: Mapping[str, str]) -> str:
     )
 
 
-def _numbers(one: Alike | Common) -> str:
-    interval = "" if one.low is None else f" [{one.low:.2f} {one.high:.2f}]"
+def _counted(one: Alike | Common) -> str:
+    """So many of so many, and how many by chance: of clips by their label, else of pairs."""
     if isinstance(one, Common):
-        return f"{one.label} {one.value:.2f}{interval}, {one.lift:.1f} × chance"
-    return f"{one.value:.2f}{interval}, chance .50"
+        by_chance = one.chance * one.labelled
+        return f"{one.count} of {one.labelled} clips are “{one.label}”, by chance {by_chance:.1f}"
+    return f"{100 * one.value:.0f} of 100 pairs more alike than random ones, by chance 50"

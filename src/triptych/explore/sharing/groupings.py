@@ -33,12 +33,19 @@ OTHERS = {"manifest.parquet", "problems.parquet", "clusters.parquet"}
 class Grouping:
     """One clustering of a collection, by the rows of its clips."""
 
-    name: str
+    name: str  # of the source
     made: str  # how, in words
     labels: npt.NDArray[np.int64]  # [clips], -1 in no cluster
     k: int
     near: npt.NDArray[np.float64] | None  # [clips], to the cluster's centre; None: not known
     file: Path | None  # of the vectors that were clustered, or that were a run's prior
+    of: str = ""  # what was clustered, in words
+    joint: bool = False  # the vectors of the file stood beside a memory bank
+
+    @property
+    def title(self) -> str:
+        """The source, and what its clusters are of."""
+        return f"{self.name}: clusters of {self.of}" if self.of else self.name
 
 
 @dataclass(frozen=True)
@@ -144,18 +151,23 @@ def _of_run(source: Path, taught: Taught, clips: Clips, asked: str | None) -> Gr
     seen = [name for name in names if "video" in of[name]]
     name = asked or (seen or names)[0]
     if asked is None and len(names) > 1:
-        say(f"wall: of {taught.checkpoint} the clustering {name}; it has {', '.join(names)}")
+        say(
+            f"wall: of {taught.checkpoint} this shows the clustering {name}, one of "
+            f"{', '.join(names)}; --clustering names another"
+        )
     held = taught.assignments[name]
     rows = clips.rows(taught.manifest.column("clip_id"))
     near = typical(taught, name)
-    prior = taught.facts.get("recipe", {}).get("prior", {}).get("file")
     return Grouping(
-        f"{source.absolute().name}: {taught.facts.get('method', 'run')}, {name}",
-        f"those that taught {taught.checkpoint}, made {taught.made()}",
+        source.absolute().name,
+        f"those that taught {taught.checkpoint} (method {taught.facts.get('method', 'unknown')}), "
+        f"made {taught.made()}",
         np.where(rows >= 0, held.labels[rows], -1),
         len(held.centroids),
         None if near is None else np.where(rows >= 0, near[rows], -np.inf),
-        None if prior is None else Path(prior),
+        taught.prior,
+        taught.of(name),
+        taught.joint,
     )
 
 
@@ -179,4 +191,4 @@ def _of_vectors(file: Path, clips: Clips, k: int | None, wanted: Wanted) -> Grou
     made = (
         f"k-means of {column} in {file}, whitened to at most {COMPONENTS} directions, unit length"
     )
-    return Grouping(file.name, made, labels, k, near, file)
+    return Grouping(file.name, made, labels, k, near, file, column)

@@ -48,11 +48,6 @@ class Common:
         """Whether chance is below the whole interval."""
         return self.low > self.chance
 
-    @property
-    def lift(self) -> float:
-        """How many times chance the share is."""
-        return self.value / self.chance
-
 
 class Counted:
     """One column of labels over one clustering."""

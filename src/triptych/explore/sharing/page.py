@@ -40,7 +40,7 @@ def write(
     sections = [
         {
             "id": f"source-{place + 1}",
-            "name": wall.grouping.name,
+            "name": wall.grouping.title,
             "about": wall,
             "overall": overall(wall, place, agreement),
             "clusters": [_card(one, clips, found, roles, captions) for one in wall.clusters],
@@ -73,7 +73,7 @@ def _card(
     return {
         **vars(one),
         "says": sentence(one, roles),
-        "facts": facts(one, roles),
+        "facts": facts(one),
         "scales": _scales(one),
         "clips": [_clip(clips, row, found, captions) for row in one.shown],
     }
@@ -87,7 +87,7 @@ def _scales(one: Shared) -> list[dict[str, Any]]:
         if alike is not None:
             scales.append(_scale(f"alike in {role}", alike, 0.5))
     for name, common in one.labels.items():
-        scales.append(_scale(f"{name}: {common.label}", common, common.chance))
+        scales.append(_scale(f"{name}: share of {common.label}", common, common.chance))
     return scales
 
 

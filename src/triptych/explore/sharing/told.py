@@ -26,20 +26,23 @@ def overall(wall: Wall, number: int, agreement: Sequence[Mapping[str, Any]]) -> 
     ]
     if mine := [row for row in agreement if row["source"] == number + 1]:
         parts = [
-            f"{row['with']} {row['value']:.2f} [{row['low']:.2f} {row['high']:.2f}]" for row in mine
+            f"{row['with']} {row['value']:z.2f} [{row['low']:z.2f} {row['high']:z.2f}]"
+            for row in mine
         ]
-        said.append(f"Agreement (AMI, chance 0) with {', '.join(parts)}.")
-    parts = [
-        f"{role} {wall.mean[role]:.2f}"
-        + (f" (the best by chance {best:.2f})" if (best := wall.best_by_chance.get(role)) else "")
-        for role in ROLES
-        if role in wall.mean
-    ]
-    if parts:
         said.append(
-            f"Pairs of one cluster, more alike than random ones (.50), mean of {wall.measured} "
-            f"clusters: {', '.join(parts)}."
+            "Agreement of all its clusters with labels (adjusted mutual information, 0 by chance, "
+            f"1 where they are the same): {', '.join(parts)}."
         )
+    if wall.mean:
+        parts = [f"{wall.mean[role]:.2f} in {role}" for role in ROLES if role in wall.mean]
+        said.append(
+            "How often two clips of a cluster are more alike than two at random, mean of "
+            f"{wall.measured} clusters: {', '.join(parts)}; by chance 0.50."
+        )
+    if wall.best_by_chance:
+        best = wall.best_by_chance
+        parts = [f"{best[role]:.2f} in {role}" for role in ROLES if role in best]
+        said.append(f"The best of as many clusters of clips at random: {', '.join(parts)}.")
     if wall.grouping.near is None:
         said.append("Clips shown: drawn at random, as there are no embeddings of these weights.")
     else:
@@ -52,37 +55,43 @@ def between(agreement: Sequence[Mapping[str, Any]]) -> list[str]:
     said = []
     for row in agreement:
         if row["source"] == 0:
-            value = f"{row['value']:+.2f} [{row['low']:+.2f} {row['high']:+.2f}]"
-            said.append(
-                f"The two clusterings agree with each other by {value} (AMI)."
-                if row["with"] == EACH_OTHER
-                else f"Agreement with {row['with']}, the first less the second: {value}."
-            )
+            if row["with"] == EACH_OTHER:
+                value = f"{row['value']:z.2f} [{row['low']:z.2f} {row['high']:z.2f}]"
+                said.append(
+                    "Agreement of the two clusterings with each other (adjusted mutual "
+                    f"information): {value}."
+                )
+            else:
+                value = f"{row['value']:+z.2f} [{row['low']:+z.2f} {row['high']:+z.2f}]"
+                said.append(f"Agreement with {row['with']}, the first less the second: {value}.")
     return said
 
 
-def facts(shared: Shared, roles: Mapping[str, str]) -> list[str]:
-    """What the sentence on a cluster leaves out: the measures beside labels, other columns."""
+def facts(shared: Shared) -> list[str]:
+    """What the sentence on a cluster leaves out: every figure with its interval."""
     said = []
-    measured = [role for role in ROLES if roles.get(role) in shared.labels]
     parts = [
-        f"{role} {number(alike)}"
-        for role in measured
+        f"in {role} {number(alike)}"
+        for role in ROLES
         if (alike := getattr(shared, role)) is not None
     ]
     if parts:
-        said.append(f"As measured, chance .50: {', '.join(parts)}.")
+        said.append(f"Alike {', '.join(parts)}, by chance 0.50.")
     for name, common in shared.labels.items():
         said.append(f"{name[:1].upper()}{name[1:]}: {listed(common)}.")
     return said
 
 
 def listed(common: Common) -> str:
-    """The labels of a cluster with their counts, and chance."""
+    """The labels of a cluster with their counts, and the share of the first beside chance."""
     parts = [f"{label} {count}" for label, count in common.others]
-    return f"{', '.join(parts)} of {common.labelled} labelled (by chance {common.chance:.2f})"
+    return (
+        f"{', '.join(parts)} of {common.labelled} labelled; share of {common.label} "
+        f"{number(common)}, by chance {common.chance:.2f}"
+    )
 
 
 def number(one: Alike | Common) -> str:
     """A figure with its interval, where it has one."""
-    return f"{one.value:.2f}" + ("" if one.low is None else f" [{one.low:.2f} {one.high:.2f}]")
+    interval = "" if one.low is None else f" [{one.low:z.2f} {one.high:z.2f}]"
+    return f"{one.value:z.2f}{interval}"
