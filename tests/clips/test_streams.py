@@ -13,15 +13,14 @@ from triptych.clips.audio import decode_audio
 from triptych.clips.decode import VideoReader
 from triptych.clips.media import Media, duration_of
 from triptych.clips.streams import Asked, Ended, Lacking, ReadStreams, Windows
-from triptych.clips.windows import Form, begins, count_rows, frame_moments
-from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.clips.windows import Form, Pictures, Sound, begins, count_rows, frame_moments
 from triptych.manifest.schema import Manifest
 
-FRAME = Form(1.0, VideoInput(frames=1, frame_rate=25.0, size=32))
-CLIP = Form(1.5, VideoInput(frames=8, frame_rate=8.0, size=64))
-WIDE = Form(2.0, VideoInput(frames=1, frame_rate=25.0, size=16), keep=True)
-SOUND = Form(2.0, AudioInput(16_000, 1.0))
-OTHER = Form(1.0, AudioInput(8_000, 2.5))
+FRAME = Pictures(1.0, frames=1, frame_rate=25.0, size=32)
+CLIP = Pictures(1.5, frames=8, frame_rate=8.0, size=64)
+WIDE = Pictures(2.0, frames=1, frame_rate=25.0, size=16, keep=True)
+SOUND = Sound(2.0, 16_000, 1.0)
+OTHER = Sound(1.0, 8_000, 2.5)
 FORMS = (FRAME, SOUND, CLIP, OTHER, WIDE)
 Found = dict[int, np.ndarray]
 
@@ -82,15 +81,14 @@ def test_rows_are_of_the_frames_that_a_player_shows_then(films: Manifest, name: 
     times, _ = every_frame(path)
     duration = lasts(path)
     forms = tuple(
-        Form(rate, VideoInput(frames, 8.0, 64, crop="scaled"))
-        for rate, frames in ((1.0, 1), (1.5, 8))
+        Pictures(rate, frames, 8.0, 64, scaled=True) for rate, frames in ((1.0, 1), (1.5, 8))
     )
     rows, ends, lacking = read(path, forms)
     assert not lacking
     for stream, form in enumerate(forms):
         count = count_rows(duration, form.rate)
         assert ends[stream] == Ended(stream, count, 0)
-        assert rows[stream].shape == (count, *form.input.shape)
+        assert rows[stream].shape == (count, *form.shape)
         moments = frame_moments(np.arange(count), form, duration)
         wanted = [[shown(times, moment) for moment in some] for some in moments]
         assert [[clock_of(frame) for frame in window] for window in rows[stream]] == wanted
@@ -104,7 +102,7 @@ def test_pixels_are_those_of_a_pass_by_itself(films: Manifest) -> None:
         for stream, form in enumerate((FRAME, CLIP, WIDE)):
             height, width = form.picture(video.height, video.width)
             moments = frame_moments(np.arange(len(rows[stream])), form, lasts(path))
-            size = form.input.size
+            size = form.size
             top, left = round((height - size) / 2), round((width - size) / 2)
             for row, some in zip(rows[stream], moments, strict=True):
                 alone = np.concatenate([video.frames([t], height, width) for t in some])
@@ -123,7 +121,7 @@ def test_sound_is_that_of_each_window_decoded_by_itself(
         starts = begins(np.arange(ends[stream].rows), form, lasts(path))
         assert len(rows[stream]) == len(starts)
         for row, start in zip(rows[stream], starts.tolist(), strict=True):
-            alone = decode_audio(path, start, start + form.input.seconds, form.input.sample_rate)
+            alone = decode_audio(path, start, start + form.seconds, form.sample_rate)
             np.testing.assert_allclose(row, alone[: len(row)], atol=2e-4)
 
 

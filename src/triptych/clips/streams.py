@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ from triptych.clips.audio import AudioReader, Samples
 from triptych.clips.decode import DecodeError, Frames, Media, VideoReader
 from triptych.clips.media import duration_of
 from triptych.clips.sample import crop_into
-from triptych.clips.windows import Form, begins, count_rows, frame_moments
-from triptych.encoders.encoder import AudioInput, VideoInput
+from triptych.clips.windows import Form, Pictures, Sound, begins, count_rows, frame_moments
 
 Rows = npt.NDArray[np.int64]
+F = TypeVar("F", Pictures, Sound)
 
 PIECE = 4 << 20  # bytes of windows that are handed on together
 BLOCK = 30.0  # seconds of sound that are decoded together
@@ -105,6 +105,12 @@ class ReadStreams:
     def _of(self, asked: Asked, modality: str) -> list[int]:
         return [stream for stream in asked.streams if self.forms[stream].modality == modality]
 
+    def _forms(self, streams: Sequence[int], kind: type[F]) -> Iterator[tuple[int, F]]:
+        for stream in streams:
+            form = self.forms[stream]
+            assert isinstance(form, kind)
+            yield stream, form
+
     def _rows(self, asked: Asked, stream: int, duration: float) -> npt.NDArray[np.int64]:
         if asked.spans:
             return np.arange(*asked.spans[asked.streams.index(stream)])
@@ -115,8 +121,8 @@ class ReadStreams:
     ) -> Iterator[Heard]:
         video = VideoReader(media)
         films = [
-            _Film(stream, self.forms[stream], self._rows(asked, stream, duration), asked.end, video)
-            for stream in streams
+            _Film(stream, form, self._rows(asked, stream, duration), asked.end, video)
+            for stream, form in self._forms(streams, Pictures)
         ]
         parts = [frame_moments(film.rows, film.form, duration).reshape(-1) for film in films]
         times = np.concatenate(parts)
@@ -135,19 +141,17 @@ class ReadStreams:
     ) -> Iterator[Heard]:
         reader = AudioReader(media)
         sounds = [
-            _Sound(
-                stream, self.forms[stream], self._rows(asked, stream, duration), asked.end, duration
-            )
-            for stream in streams
+            _Sound(stream, form, self._rows(asked, stream, duration), asked.end, duration)
+            for stream, form in self._forms(streams, Sound)
         ]
         while left := [sound for sound in sounds if sound.done < len(sound.begins)]:
             start = min(sound.next for sound in left)
             now = [sound for sound in left if sound.next < start + BLOCK]
             low = math.floor(start)
             high = math.ceil(max(sound.reach(start + BLOCK) for sound in now))
-            heard = reader.several(low, high, {sound.clip.sample_rate for sound in now})
+            heard = reader.several(low, high, {sound.form.sample_rate for sound in now})
             for sound in now:
-                yield from sound.hear(heard[sound.clip.sample_rate], low, start + BLOCK)
+                yield from sound.hear(heard[sound.form.sample_rate], low, start + BLOCK)
             if start > asked.end and not any(samples.any() for samples in heard.values()):
                 break  # a header that promises more than there is
         yield from (Ended(sound.stream, sound.good, 0) for sound in sounds)
@@ -186,11 +190,10 @@ class _Film(_Stream):
     """The windows of a stream of pictures, filled frame by frame; those that overlap together."""
 
     def __init__(
-        self, stream: int, form: Form, rows: Rows, known: float, video: VideoReader
+        self, stream: int, form: Pictures, rows: Rows, known: float, video: VideoReader
     ) -> None:
         super().__init__(stream, form, rows, known)
-        assert isinstance(form.input, VideoInput)
-        self.shape = form.input.shape
+        self.form: Pictures = form
         self.size = form.picture(video.height, video.width)
         self.lost: list[int] = []
         self._over = False  # behind the last frame, whatever the header says
@@ -200,13 +203,13 @@ class _Film(_Stream):
         """A frame, which is the ``place``-th of all windows end to end."""
         if self._over:
             return
-        number, step = divmod(place, self.shape[0])
+        number, step = divmod(place, self.form.frames)
         if number not in self._filling:
-            self._filling[number] = (np.empty(self.shape, np.uint8), [])
+            self._filling[number] = (np.empty(self.form.shape, np.uint8), [])
         window, stales = self._filling[number]
         crop_into(window[step : step + 1], [frame[None]], self.form.crop)
         stales.append(stale)
-        if len(stales) < self.shape[0]:
+        if len(stales) < self.form.frames:
             return
         del self._filling[number]
         row = int(self.rows[number])
@@ -233,10 +236,9 @@ class _Film(_Stream):
 class _Sound(_Stream):
     """The windows of a stream of sound."""
 
-    def __init__(self, stream: int, form: Form, rows: Rows, known: float, duration: float) -> None:
+    def __init__(self, stream: int, form: Sound, rows: Rows, known: float, duration: float) -> None:
         super().__init__(stream, form, rows, known)
-        assert isinstance(form.input, AudioInput)
-        self.clip = form.input
+        self.form: Sound = form
         self.begins = begins(rows, form, duration)
 
     @property
@@ -247,15 +249,15 @@ class _Sound(_Stream):
     def reach(self, limit: float) -> float:
         """The end of the last window that begins before ``limit``."""
         before = int(np.searchsorted(self.begins, limit))
-        return float(self.begins[before - 1]) + self.clip.seconds
+        return float(self.begins[before - 1]) + self.form.seconds
 
     def hear(self, samples: Samples, low: int, limit: float) -> Iterator[Windows]:
         """The windows that begin before ``limit``, out of ``samples`` from ``low`` seconds on."""
-        rate = self.clip.sample_rate
+        rate = self.form.sample_rate
         for number in range(self.done, int(np.searchsorted(self.begins, limit))):
-            window = np.zeros(self.clip.shape, np.float32)
+            window = np.zeros(self.form.samples, np.float32)
             first = round(float(self.begins[number]) * rate) - low * rate
-            cut = samples[first : first + self.clip.samples]
+            cut = samples[first : first + self.form.samples]
             window[: len(cut)] = cut
             row = int(self.rows[number])
             if cut.any() or self.begun(row):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from triptych.clips.decode import DecodeError
 from triptych.clips.stored import overlapping
 from triptych.clips.streams import Asked, Lacking, ReadStreams, Windows
-from triptych.clips.windows import Form
+from triptych.clips.windows import Form, form_of
 from triptych.clustering.whiten import unit
 from triptych.encoders.encoder import FeatureInput
 from triptych.manifest.facts import SILENCE
@@ -39,7 +39,7 @@ def describe_parts(
     """
     backbones = [_network(json.dumps(stream.backbone)) for stream in form.streams]
     forms = tuple(
-        Form(stream.rate, backbone.form, backbone.keeps)
+        form_of(stream.rate, backbone.form, backbone.keeps)
         for stream, backbone in zip(form.streams, backbones, strict=True)
     )
     out = np.zeros((len(parts), form.dim), np.float32)

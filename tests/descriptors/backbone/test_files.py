@@ -6,7 +6,7 @@ import pytest
 
 from tests.clips.test_stored import manifest_of
 from triptych.clips.feature_store import Described, write_store
-from triptych.clips.windows import Form
+from triptych.clips.windows import Pictures
 from triptych.descriptors.backbone.files import File, Parts, Stream, files_of, store_of
 from triptych.errors import UserError
 from triptych.state.backbone import Backbone, Word
@@ -44,7 +44,7 @@ def test_parts_go_by_the_file_its_bytes_and_the_stream(tmp_path: Path, stream: S
 
 
 def test_a_stream_reads_what_its_network_takes(stream: Stream) -> None:
-    assert stream.form == Form(1.5, stream.backbone.form, keep=True)
+    assert stream.form == Pictures(1.5, 8, 8.0, 64, keep=True)
     spec = stream.spec("digest")
     assert (spec.name, spec.modality, spec.rate, spec.dim) == ("net", "video", 1.5, 128)
     assert spec.backbone["sha256"] == stream.backbone.facts["sha256"]

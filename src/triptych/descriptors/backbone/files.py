@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from triptych.atomic import whole_file
 from triptych.clips.feature_store import SUFFIX, FeatureStore, Spec
-from triptych.clips.windows import Form
+from triptych.clips.windows import Form, form_of
 from triptych.errors import UserError
 from triptych.manifest.schema import Manifest
 from triptych.state.backbone import WINDOWS, Backbone
@@ -39,7 +39,7 @@ class Stream:
     @property
     def form(self) -> Form:
         """What it reads."""
-        return Form(self.rate, self.backbone.form, self.backbone.keeps)
+        return form_of(self.rate, self.backbone.form, self.backbone.keeps)
 
     def spec(self, manifest: str) -> Spec:
         """What its store says of itself."""
