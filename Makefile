@@ -11,8 +11,9 @@ WORK ?= demo-work
 demo: $(INSTALLED)
 	$(RUN)/triptych demo --out $(WORK)
 
+# A process for each core, each with one thread; what a file's tests share is made once.
 test: $(INSTALLED)
-	$(RUN)/python -m pytest
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n logical --dist loadfile
 
 check: $(INSTALLED)
 	$(RUN)/ruff format --check src tests benchmarks

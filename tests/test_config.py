@@ -64,6 +64,7 @@ def test_keys_are_dotted() -> None:
         ("parts=audio", "parts", ("audio",)),
         ("parts=audio,video", "parts", ("audio", "video")),
         ("parts=audio, video", "parts", ("audio", "video")),
+        ("parts=", "parts", ()),
         ('parts=["audio","video"]', "parts", ("audio", "video")),
         ("limit=null", "limit", None),
         ("flip=false", "flip", False),

@@ -150,9 +150,10 @@ def _place(values: dict[str, Any], path: Sequence[str], text: str) -> None:
     for name in path[:-1]:
         values = values[name]
     value, before = _value(text), values[path[-1]]
-    # A list field given one word: modalities=audio. (null is for those that may be left out.)
+    # A list field given one word, or none: modalities=audio, frozen=. (null is for those that may
+    # be left out.)
     if isinstance(before, list | tuple) and not isinstance(value, list | None):
-        value = [value]
+        value = [value] if text else []
     # A field of words given what looks like something else: precision=32, name=a,b.
     if isinstance(before, str) and not isinstance(value, str):
         value = text

@@ -59,7 +59,16 @@ def test_a_normaliser_is_a_word_or_a_number_above_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", ["bank.temperature=1e-30", "bank.temperature=1e30", "prior.weight=1e30"]
+    "pair",
+    [
+        "bank.temperature=1e-30",
+        "bank.temperature=1e30",
+        "prior.weight=1e30",
+        "joint.temperature=1e-30",
+        "joint.margin=1e30",
+        "joint.cluster=1e30",
+        "joint.reconstruct=1e30",
+    ],
 )
 def test_what_leaves_the_range_of_its_numbers_is_refused(pair: str) -> None:
     """A loss of 1e29 that is finite, and a joint space of infinity, were met in training first."""

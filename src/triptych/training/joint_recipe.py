@@ -17,13 +17,17 @@ class JointSpace(Config):
         None, description="vectors of the joint space at unit length; null: the method's"
     )
     temperature: float | None = Field(
-        None, gt=0, description="what similarities are divided by; null: the method's"
+        None, ge=1e-3, le=1e3, description="what similarities are divided by; null: the method's"
     )
     margin: float | None = Field(
-        None, ge=0, description="of own above other similarities; null: the method's"
+        None, ge=0, le=1e3, description="of own above other similarities; null: the method's"
     )
-    cluster: float = Field(1.0, ge=0, description="weight of the centroids; 0: none are made")
-    reconstruct: float = Field(1.0, ge=0, description="weight of the reconstruction; 0: none")
+    cluster: float = Field(
+        1.0, ge=0, le=1e6, description="weight of the centroids; 0: none are made"
+    )
+    reconstruct: float = Field(
+        1.0, ge=0, le=1e6, description="weight of the reconstruction; 0: none"
+    )
     hidden: int = Field(128, ge=1, le=65_536, description="numbers between its two layers")
     candidates: int = Field(
         5, ge=1, le=64, description="of mil_nce: narrations nearest in time that may be a clip's"
