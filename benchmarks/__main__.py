@@ -1,6 +1,7 @@
 """Every benchmark that needs no data of the user's: `make bench`.
 
-Those on real clips take a folder: benchmarks.decoding --data, benchmarks.memory, benchmarks.moments.
+Those on real clips take a folder: benchmarks.decoding --data, and benchmarks.memory and
+benchmarks.moments.
 """
 
 from __future__ import annotations
