@@ -1,6 +1,7 @@
 """Every benchmark that needs no data of the user's: `make bench`.
 
-Those on real clips take a folder: benchmarks.decoding --data, and benchmarks.memory.
+Those on real clips take a folder: benchmarks.decoding --data, and benchmarks.memory and
+benchmarks.moments.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import runpy
 import sys
 
 NAMES = (
-    *("kmeans", "neighbours", "training", "round"),
+    *("kmeans", "neighbours", "search", "training", "round"),
     *("manifest_growth", "describe_growth", "fisher", "trajectories"),
 )
 for name in NAMES:
