@@ -96,6 +96,21 @@ def test_a_clip_has_the_strongest_of_the_rows_that_it_overlaps(tmp_path: Path) -
             np.testing.assert_allclose(values, np.concatenate(wanted), atol=1e-6)
 
 
+def test_what_does_not_fit_is_pooled_every_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(tmp_path / "x.features", 1.0, 5, {"a.mp4": 4, "b.mp4": 1, "c.mp4": 3})
+    kept = StoredFeatures(manifest_of(), [store])
+    monkeypatch.setattr("triptych.clips.stored.KEPT", 4 * 6 * 5 - 1)
+    anew = StoredFeatures(manifest_of(), [store])
+    for rows in ([0, 3, 3], [5, 0, 1, 4]):
+        np.testing.assert_array_equal(kept.batch(rows), anew.batch(rows))
+    monkeypatch.setattr(FeatureStore, "rows", None)
+    assert kept.batch([0, 5, 3]).shape == (3, 5)
+    with pytest.raises(TypeError):
+        anew.batch([0])
+
+
 @given(
     start=st.fractions(0, 50, max_denominator=1000),
     length=st.fractions(Fraction(1, 100), 20, max_denominator=1000),

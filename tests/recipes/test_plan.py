@@ -226,3 +226,8 @@ def test_captions_that_all_say_the_same_teach_nothing() -> None:
     recipe, _ = choose(Manifest(found.root, found.table.set_column(4, "text", few)), [])
     assert recipe.modalities == ("video", "text")
     assert recipe.clustering.k == 3
+
+
+def test_fit_takes_no_stored_features() -> None:
+    with pytest.raises(UsageError, match=r"^features\.audio: fit decodes clips by itself"):
+        check_overrides(["features.audio=heard.features"])

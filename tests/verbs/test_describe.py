@@ -156,3 +156,32 @@ def test_a_collection_to_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) 
         triptych.describe(
             "idt", tmp_path / "manifest.parquet", "seed=1", model=tmp_path / "idt.safetensors"
         )
+
+
+def test_a_backbone_its_store_a_run_on_it_and_a_query_by_a_file(tmp_path: Path) -> None:
+    """The whole chain by its verbs: nothing is decoded after the description."""
+    (tmp_path / "films").mkdir()
+    for place, name in enumerate("abc"):
+
+        def bright(number: int, place: int = place) -> np.ndarray:
+            return np.roll(stripes(number * (place + 1)) // (place + 1), number // 2, axis=0)
+
+        write_video(tmp_path / "films" / f"{name}.mp4", range(0, 9_000, 100), picture=bright)
+    triptych.scan(tmp_path / "films", out=tmp_path, workers=0)
+    manifest = tmp_path / "manifest.parquet"
+    words = ["streams=r2plus1d_small@1:random", "names=3d"]
+    made = triptych.describe(
+        "backbone", manifest, words, out=tmp_path / "f", workers=0, device="cpu"
+    )
+    assert json.loads(json.dumps(made)) == made
+    (stream,) = made["streams"]
+    assert (stream["files"], stream["rows"], stream["dim"]) == (3, 27, 128)
+    settings = [f"features.video={stream['store']}", "modalities=video", "method=sdc"]
+    settings += ["clustering.k=2", "epochs=1", "batch=4"]
+    (tmp_path / "films").rename(tmp_path / "away")
+    triptych.pretrain(manifest, settings, out=tmp_path / "run")
+    table = triptych.embed(manifest, tmp_path / "run", out=tmp_path / "embeddings.parquet")
+    assert table["vectors"]["vector_video"] == 128
+    (tmp_path / "away").rename(tmp_path / "films")
+    hits = triptych.search(tmp_path, f"{tmp_path}/films/b.mp4#4-9")["hits"]
+    assert (hits[0]["path"], hits[0]["start"]) == ("b.mp4", 4.0)

@@ -18,6 +18,7 @@ from triptych.errors import UsageError, UserError
 from triptych.manifest.schema import Manifest
 from triptych.progress import say
 
+KEPT = 2 << 30  # bytes of features that stay in memory once they have been pooled
 HAIR = 1e-6  # rows; times come from sums of floats and may miss a row's edge by a hair
 
 Spans = npt.NDArray[np.int64]
@@ -62,6 +63,10 @@ class StoredFeatures:
             last = np.minimum(last, np.where(places < 0, 0, store.counts[places]))
             self._spans.append((first, last))
             self.known = self.known & (first < last)
+        shape = (len(manifest), self.dim)
+        fits = 4 * shape[0] * shape[1] <= KEPT
+        self._kept = np.zeros(shape, np.float32) if fits else None
+        self._made = np.zeros(len(manifest), np.bool_)
 
     @property
     def digests(self) -> list[str]:
@@ -71,8 +76,19 @@ class StoredFeatures:
     def batch(self, rows: npt.NDArray[np.integer[Any]] | Sequence[int]) -> npt.NDArray[np.float32]:
         """The features (clips, dim) of some clips; zeros where they are not known.
 
-        Raises UserError where a row that is read is not finite.
+        Of a collection that fits they are pooled once. Raises UserError where a row that is read is
+        not finite.
         """
+        wanted = np.asarray(rows)
+        if self._kept is None:
+            return self._pooled(wanted)
+        new = np.unique(wanted[~self._made[wanted]])
+        if len(new):
+            self._kept[new] = self._pooled(new)
+            self._made[new] = True
+        return np.asarray(self._kept[wanted], np.float32)
+
+    def _pooled(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         out = np.zeros((len(rows), self.dim), np.float32)
         wanted = [(place, row) for place, row in enumerate(map(int, rows)) if self.known[row]]
         left = 0

@@ -94,8 +94,7 @@ def step_of(recipe: Recipe) -> str:
 
 def _encoded(recipe: Recipe) -> list[str]:
     """The modalities that a network encodes: features that are stored cost nothing."""
-    stored = {name for name, folders in recipe.features if folders}
-    return [name for name in recipe.modalities if name not in stored]
+    return [name for name in recipe.modalities if name not in recipe.stored]
 
 
 def cost(recipe: Recipe) -> Cost:

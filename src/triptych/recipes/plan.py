@@ -112,12 +112,11 @@ def check_overrides(overrides: Sequence[str]) -> None:
     What depends on the collection is left to ``choose``: all modalities stand for those it has.
     """
     given = config.override(Recipe(modalities=MODALITIES), overrides)
-    for name, folders in given.features:
-        if folders:
-            raise UsageError(
-                f"features.{name}: fit decodes clips by itself; train on stored features with "
-                "`triptych pretrain`"
-            )
+    if given.stored:
+        raise UsageError(
+            f"features.{given.stored[0]}: fit decodes clips by itself; train on stored features "
+            "with `triptych pretrain`"
+        )
     if names(overrides, "method"):
         declare(given.method, given.modalities)
     for name in given.modalities:

@@ -88,10 +88,13 @@ def is_best(score: float, highest: float | None) -> bool:
     return highest is None or score >= NEARLY * highest
 
 
-def alarm(health: Mapping[str, Any]) -> None:
-    """Raise Collapse when the features or the clusters no longer tell clips apart."""
+def alarm(health: Mapping[str, Any], fixed: Collection[str] = ()) -> None:
+    """Raise Collapse when the features or the clusters no longer tell clips apart.
+
+    The features of ``fixed`` modalities are what they were before: nothing has collapsed there.
+    """
     for name, rank in health["effective_rank"].items():
-        if not rank >= LEAST_RANK:
+        if name not in fixed and not rank >= LEAST_RANK:
             raise Collapse(
                 f"collapse: the {name} features have effective rank {rank:.2f}, all clips look "
                 "alike to the encoder; lower optimisation.rate or raise clustering.k"

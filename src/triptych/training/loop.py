@@ -116,7 +116,7 @@ class Loop:
         state.health["extract_seconds"] = extracted - began
         state.health["cluster_seconds"] = time.monotonic() - extracted
         if state.refreshed >= 0:  # before the first step nothing can have collapsed
-            health.alarm(state.health)
+            health.alarm(state.health, {*self.recipe.frozen, *self.recipe.stored})
             self._keep_if_best()
         changed = found is not state.assignments
         install(state, self.method, found, self.recipe, self.fabric.device)

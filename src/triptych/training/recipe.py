@@ -358,10 +358,16 @@ class Recipe(Config):
             )
         return self
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The modalities whose features are stored, so that no encoder runs."""
+        return tuple(name for name, folders in self.features if folders)
+
     def encoder(self, modality: str) -> str:
         """The encoder of a modality; where its features are stored, the one that takes them."""
-        stored = dict(self.features).get(modality)
-        return f"stored_{modality}" if stored else str(getattr(self.encoders, modality))
+        if modality in self.stored:
+            return f"stored_{modality}"
+        return str(getattr(self.encoders, modality))
 
     def alpha(self, epoch: int) -> float:
         """The weight of XCC's cross-entropy in ``epoch``, counted from 0."""
