@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from triptych import config
 from triptych.clips.dataset import ClipBatch
-from triptych.methods.method import Cluster, Method, Online, declare
+from triptych.methods.method import Cluster, Joint, Method, Online, declare
 from triptych.state.queue import Queue
 from triptych.state.training_state import TrainingState
 from triptych.training import online
@@ -203,9 +204,24 @@ def test_the_plan_is_the_recipe_s() -> None:
             "seed": 5,
         }
     )
-    assert online.plan_of(recipe, epoch=2, step=1, steps=10) == Plan(
+    assert online.plan_of(recipe, Joint(()), epoch=2, step=1, steps=10) == Plan(
         7, 9, 3, "sinkhorn", 2, 5, step=1, place=21
     )
+    # A quarter of 20 epochs of 10 steps; the recipe's word counts before the method's.
+    joint = Joint((), warmup=0.25)
+    assert online.plan_of(recipe, joint, epoch=0, step=0, steps=10).warmup == 50
+    none = config.override(recipe, ["joint.warmup=0"])
+    assert online.plan_of(none, joint, epoch=0, step=0, steps=10).warmup == 0
+
+
+def test_the_warm_up_fills_the_queue_and_makes_no_centroids() -> None:
+    state = state_of()
+    for place in range(3):
+        labels = refreshed(state, blobs(6, place)[0], replace(PLAN, place=place, warmup=2))
+        assert (not state.centroids) == (place < 2)
+        assert bool((labels >= 0).all()) == (place == 2)
+    assert state.queue is not None
+    assert state.queue.filled == 18
 
 
 def test_only_clusters_over_the_queue_are_made_in_steps() -> None:

@@ -31,6 +31,7 @@ def method(modalities: tuple[str, ...]) -> Method:
             margin=0.001,
             unit=True,
             temperature=0.1,
+            warmup=0.25,
             rebuilds="embeddings",
         ),
         loss=loss,

@@ -140,12 +140,14 @@ class Joint:
     gate is no wider than their features, a linear layer behind it. ``rebuilds``: two layers more
     for each modality, either from its features to where they are in the joint space, or from
     there to its features. ``near``: a clip's narrations are those of its file nearest in time.
+    ``warmup``: the share of a run's steps that come before its first centroids.
     """
 
     terms: tuple[str, ...]
     margin: float = 0.0
     unit: bool = False
     temperature: float = 1.0
+    warmup: float = 0.0
     narrow: tuple[str, ...] = ()
     rebuilds: Literal["embeddings", "features"] | None = None
     near: bool = False

@@ -25,6 +25,12 @@ class JointSpace(Config):
     cluster: float = Field(
         1.0, ge=0, le=1e6, description="weight of the centroids; 0: none are made"
     )
+    warmup: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of all steps before there are centroids; null: the method's",
+    )
     reconstruct: float = Field(
         1.0, ge=0, le=1e6, description="weight of the reconstruction; 0: none"
     )

@@ -334,10 +334,10 @@ class Loop:
             recall_of(recipe),
             self.frozen,
         )
-        if self.method.joint:
-            step.meeting = meeting_of(self.method.joint, recipe)
+        if joint := self.method.joint:
+            step.meeting = meeting_of(joint, recipe)
             step.beside = self.surroundings.of(batch, self.loader, "text" not in self.frozen)
-            step.plan = online.plan_of(recipe, state.epoch, state.step, self.steps_an_epoch)
+            step.plan = online.plan_of(recipe, joint, state.epoch, state.step, self.steps_an_epoch)
         return step
 
     @cached_property

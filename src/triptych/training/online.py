@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from triptych.clustering import online
 from triptych.clustering.sinkhorn import sinkhorn
 from triptych.clustering.whiten import Whitening
 from triptych.embeddings.extract import Features
-from triptych.methods.method import Cluster, Method
+from triptych.methods.method import Cluster, Joint, Method
 from triptych.seeds import derive
 from triptych.state.assignments import Assignment
 from triptych.state.training_state import TrainingState
@@ -41,10 +42,12 @@ class Plan:
     seed: int
     step: int  # within the epoch
     place: int  # within the run
+    warmup: int = 0  # steps of the run before its first centroids
 
 
-def plan_of(recipe: Recipe, epoch: int, step: int, steps: int) -> Plan:
-    """The plan of ``step`` of ``epoch``, each of which has ``steps``."""
+def plan_of(recipe: Recipe, joint: Joint, epoch: int, step: int, steps: int) -> Plan:
+    """The plan of ``step`` of ``epoch``, each of which has ``steps``; ``joint`` is the method's."""
+    warmup = joint.warmup if recipe.joint.warmup is None else recipe.joint.warmup
     return Plan(
         recipe.clustering.k,
         recipe.clustering.iterations,
@@ -54,6 +57,7 @@ def plan_of(recipe: Recipe, epoch: int, step: int, steps: int) -> Plan:
         recipe.seed,
         step,
         epoch * steps + step,
+        math.ceil(warmup * recipe.epochs * steps),
     )
 
 
@@ -62,8 +66,8 @@ def refresh(step: BatchStep, plan: Plan, clips: Fused) -> None:
     """Centroids that are due, in the state, and the clusters of the batch's ``clips``, in ``step``.
 
     Every ``plan.every`` steps k-means goes on from the centroids there are, over queue and batch
-    together; at all others clips are assigned to them. While these are fewer than k there are no
-    centroids, and nothing is learned from any.
+    together; at all others clips are assigned to them. While these are fewer than k, or the step is
+    of the warm-up, there are no centroids, and nothing is learned from any.
     """
     state = step.state
     for cluster in queued(step.method):
@@ -71,7 +75,7 @@ def refresh(step: BatchStep, plan: Plan, clips: Fused) -> None:
         batch, held = fused[known], cluster.online
         if held.anew and plan.step == 0:
             state.centroids.pop(cluster.name, None)
-        if state.queue is None:  # the recipe wants no centroids
+        if state.queue is None or plan.place < plan.warmup:  # the recipe wants none, or none yet
             continue
         queue = state.queue.rows if held.early or state.queue.full else batch[:0]
         before = state.centroids.get(cluster.name)
