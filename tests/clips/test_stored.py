@@ -125,6 +125,14 @@ def test_rows_overlap_a_span_as_exact_numbers_say(
     assert range(int(first[0]), int(last[0])) == range(wanted[0], wanted[-1] + 1)
 
 
+def test_rounding_of_times_adds_no_row() -> None:
+    # .1 + .2 is a hair above .3, and .57 times 100 a hair below 57.
+    first, last = overlapping(np.array([0.1]), np.array([0.1 + 0.2]), 10.0)
+    assert (first.tolist(), last.tolist()) == ([1], [3])
+    first, last = overlapping(np.array([0.57]), np.array([0.6]), 100.0)
+    assert (first.tolist(), last.tolist()) == ([57], [60])
+
+
 def test_a_span_without_length_is_of_the_row_that_it_is_in() -> None:
     first, last = overlapping(np.array([2.0, 2.5]), np.array([2.0, 2.5]), 1.0)
     assert list(zip(first.tolist(), last.tolist(), strict=True)) == [(2, 3), (2, 3)]

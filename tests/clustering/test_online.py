@@ -102,6 +102,15 @@ def test_a_tolerance_is_of_the_squared_moves_of_all_centroids_together() -> None
     assert update(x, start, 2, tolerance=4.9).iterations == 2
 
 
+def test_labels_are_of_the_centroids_that_are_returned() -> None:
+    # The 4s go to 7.9, which they and 20 move to 28/3: from there 0 is nearer to them.
+    x = torch.tensor([[0.0], [4.0], [4.0], [20.0]])
+    found = update(x, torch.tensor([[0.0], [7.9]]), 2, tolerance=100.0)
+    assert found.iterations == 1
+    assert found.centroids[:, 0].tolist() == pytest.approx([0.0, 28 / 3])
+    assert found.labels.tolist() == [0, 0, 0, 1]
+
+
 def test_the_cosine_kind_by_hand() -> None:
     # Directions decide: (4, 4) and (0, 1) point to (0, 1)'s side no more than (1, 0)'s ...
     x = torch.tensor([[10.0, 0.0], [1.0, 0.5], [0.0, 2.0], [0.1, 1.0]])

@@ -125,6 +125,10 @@ def test_backgrounds_log_probabilities_and_lengths() -> None:
     assert step_scores(line.vectors, steps(("a", 0, 1)), near, Localization(background="words"))[
         1
     ] == 0.0  # fmt: skip
+    again = steps(("a", 0, 1), ("b", 2, 3), ("a", 4, 5))
+    assert step_scores(line.vectors, again, near, Localization(background="words"))[1] == (
+        pytest.approx(0.4)
+    ), "a step that is met twice is as near to itself as can be, which is no background"
     long = Localization(background="0.1", shortest=2)
     assert figures(localize(film("a...b"), [true], WORDS, long))["IoU"] == 0.5
     poisson = Localization(scores="log_softmax", background="-5", mean_rows=2.5)

@@ -140,6 +140,28 @@ def test_a_clip_of_the_same_label_is_right_but_not_of_its_own_group() -> None:
     assert found.chance["mAP"] == pytest.approx((11 / 18 + 11 / 18 + two_of_three) / 3)
 
 
+@pytest.mark.parametrize("length", [1e-6, 1e5])
+def test_how_long_vectors_are_changes_no_figure(length: float) -> None:
+    """Under mcn_released they have any length; what is tied may not hang on it."""
+    labels = joined(list("abcd") * 3, [f"g{n % 5}" for n in range(12)])
+    asked = Retrieval(right="label", query=("text",), through=("video",))
+    table = random_table(3)
+    scaled = {}
+    for name in ("shared_video", "shared_text"):
+        values, present = table.vectors(name)
+        values = values + 0.3  # sums that single precision does not hold
+        scaled[name] = [(values * np.float32(factor), present) for factor in (1, length)]
+    one, other = (
+        retrieve(
+            table_of({name: pair[i] for name, pair in scaled.items()}, list("abcdefghijkl")),
+            asked,
+            joined=labels,
+        )
+        for i in (0, 1)
+    )
+    assert figures(other) == pytest.approx(figures(one))
+
+
 def test_the_words_of_a_label_look_for_its_clips_in_the_test_part() -> None:
     values = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.2, 1], [1, 0]], np.float32)
     table = table_of({"shared_video": (values, np.ones(5, bool))}, list("abcde"))

@@ -44,6 +44,11 @@ def test_a_task_lists_its_steps_by_their_mean_place(file: Path) -> None:
     twice = Steps("x", ("a", "b", "a"), np.arange(6.0).reshape(3, 2), np.arange(3))
     (once,) = in_order([twice], "none")
     assert (once.words, once.of.tolist()) == (("a", "b"), [0, 1, 0])
+    # A place is a share of the file: b is 3/4 and 1/8 along and c 3/8, so that c is sooner. Counted
+    # in steps b would be: 1 and 0, against 1.
+    short = Steps("x", ("a", "b"), np.arange(4.0).reshape(2, 2), np.arange(2), "t")
+    long = Steps("y", ("b", "c", "d", "a"), np.arange(8.0).reshape(4, 2), np.arange(4), "t")
+    assert in_order([short, long], "task")[0].words == ("c", "b", "a", "d")
     plain = [Steps("x", ("a",), np.array([[0.0, 1.0]]), np.array([0]))]
     with pytest.raises(UserError, match="no column task"):
         in_order(plain, "task")

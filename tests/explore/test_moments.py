@@ -65,6 +65,11 @@ def test_overlapping_clips_in_any_order_of_the_table() -> None:
     assert [moment.rows for moment in joined(clips, [0.8, 0.6, 1.0, 0.9])] == [[1, 2, 0], [3]]
 
 
+def test_a_moment_grows_back_as_far_as_it_grows_on() -> None:
+    scores = [0.9, 0.9, 0.9, 1.0, 0.9, 0.9, 0.9]
+    assert [moment.rows for moment in joined(Clips(in_a_row(7)), scores)] == [list(range(7))]
+
+
 def test_nothing_grows_from_an_average_clip() -> None:
     assert [moment.rows for moment in joined(Clips(in_a_row(3)), [0.0, -0.1, 0.0])] == [
         [0],

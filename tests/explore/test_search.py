@@ -143,6 +143,22 @@ def test_the_first_pass_loses_nothing(
         assert first.score > second.score or first.start < second.start
 
 
+def test_clips_nearer_to_each_other_than_half_precision_tells_are_ranked_exactly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(0)
+    one, other = draw.normal(size=(2, 12))
+    values = np.where(np.arange(200)[:, None] % 2, one, other) + 1e-5 * draw.normal(size=(200, 12))
+    values = values.astype(np.float32)
+    made = EmbeddingTable.build(manifest(200), {"vector_video": (values, np.ones(200, bool))}, "c")
+    query = one + draw.normal(size=12)
+    lengths = np.linalg.norm(values.astype(float), axis=1)
+    nearest = np.argsort(-(values.astype(float) @ query) / lengths)[:5]
+    monkeypatch.setattr(module, "DEEP", 5)
+    hits = search(made, {"vector_video": query.astype(np.float32)}, 5)
+    assert [hit.start for hit in hits] == nearest.tolist()
+
+
 @pytest.fixture
 def on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     monkeypatch.setattr(catalogues, "SMALLEST_MAPPED", 0)

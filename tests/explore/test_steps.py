@@ -94,17 +94,22 @@ def test_files_are_ranked_as_brute_force_ranks_them(
         assert sum(inside) / steps == pytest.approx(one.score)
 
 
-def test_a_step_lasts_as_long_as_its_neighbours_answer_it() -> None:
-    clips = catalogue(np.random.default_rng(0), [6, 6])
-    raw = np.array(clips.column("vector_text").raw)
-    whisk, pour, rest = np.eye(DIM)[0], np.eye(DIM)[1], np.eye(DIM)[2]
-    raw[:6] = [rest, whisk, whisk, rest, pour, pour]
-    raw[6:] = [pour, pour, rest, rest, whisk, rest]
-    rows = clips.clips.append_column(
-        "vector_text",
-        pa.FixedSizeListArray.from_arrays(pa.array(raw.astype(np.float32).ravel()), DIM),
+def films(*clips: list[np.ndarray]) -> Catalogue:
+    """Files of clips with these vectors."""
+    made = catalogue(np.random.default_rng(0), [len(file) for file in clips])
+    raw = np.array([vector for file in clips for vector in file], np.float32)
+    rows = made.clips.append_column(
+        "vector_text", pa.FixedSizeListArray.from_arrays(pa.array(raw.ravel()), DIM)
     )
-    made = Catalogue.of(EmbeddingTable(clips.root, rows.cast(plain(rows)), {}))
+    return Catalogue.of(EmbeddingTable(made.root, rows.cast(plain(rows)), {}))
+
+
+def test_a_step_lasts_as_long_as_its_neighbours_answer_it() -> None:
+    whisk, pour, rest = np.eye(DIM)[0], np.eye(DIM)[1], np.eye(DIM)[2]
+    made = films(
+        [rest, whisk, whisk, rest, pour, pour],
+        [pour, pour, rest, rest, whisk, rest],
+    )
     queries = [{"vector_text": part.astype(np.float32)} for part in (whisk, pour)]
     first, second = place(made, ["whisk", "pour"], queries)
     assert (first.path, second.path) == ("0.mp4", "1.mp4")
@@ -116,6 +121,18 @@ def test_a_step_lasts_as_long_as_its_neighbours_answer_it() -> None:
     assert list(first.rows()[0]) == ["path", "step", "words", "start", "end", "score", "text"]
     alone = place(made, ["whisk", "pour"], queries, within="1.mp4")
     assert [one.path for one in alone] == ["1.mp4"]
+
+
+def test_a_clip_that_answers_two_steps_is_of_the_first() -> None:
+    turn = np.radians([0, 15, 30])
+    whisk, between, pour = np.cos(turn)[:, None] * np.eye(DIM)[0] + np.outer(
+        np.sin(turn), np.eye(DIM)[1]
+    )
+    rest = np.eye(DIM)[2]
+    made = films([whisk, between, pour, rest], [rest, rest])
+    queries = [{"vector_text": part.astype(np.float32)} for part in (whisk, pour)]
+    (found,) = place(made, ["whisk", "pour"], queries, 1)
+    assert [(one.start, one.end) for one in found.steps] == [(0.0, 4.0), (4.0, 6.0)]
 
 
 def plain(table: pa.Table) -> pa.Schema:

@@ -44,6 +44,26 @@ def test_by_hand() -> None:
     assert margin_softmax(similarities, math.log(2)).item() == pytest.approx(2 * math.log(7))
 
 
+def test_an_entry_of_minus_infinity_is_no_negative() -> None:
+    torch.manual_seed(3)
+    free = torch.randn(4, 4).requires_grad_()
+    again = torch.zeros(4, 4, dtype=torch.bool)
+    again[1, 3] = again[3, 1] = True
+    similarities = free.masked_fill(again, -torch.inf)
+    found = margin_softmax(similarities, 0.2)
+    found.backward()
+    assert found.item() == pytest.approx(literal(similarities.detach(), 0.2), rel=1e-5)
+    assert free.grad is not None
+    assert torch.isfinite(free.grad).all()
+    assert (free.grad[again] == 0).all()
+    only = torch.full((2, 2), -torch.inf).fill_diagonal_(1.0).requires_grad_()
+    alone = margin_softmax(only, 0.2)
+    alone.backward()
+    assert alone.item() == 0.0
+    assert only.grad is not None
+    assert only.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
 def test_the_gradient_is_that_of_the_equation() -> None:
     torch.manual_seed(0)
     similarities = torch.randn(4, 4).requires_grad_()

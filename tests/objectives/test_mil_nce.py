@@ -44,6 +44,22 @@ def test_it_is_the_equation_term_by_term(
     assert torch.isfinite(similarities.grad).all()
 
 
+@pytest.mark.parametrize("clips", [2, 5])
+def test_an_entry_of_minus_infinity_is_a_negative_of_nobody(clips: int) -> None:
+    torch.manual_seed(1)
+    free = torch.randn(clips, clips).requires_grad_()
+    own = torch.eye(clips, dtype=torch.bool)
+    again = torch.zeros_like(own)
+    again[0, 1] = again[1, 0] = True
+    similarities = free.masked_fill(again, -torch.inf)
+    found = mil_nce(similarities, own)
+    found.backward()
+    assert found.item() == pytest.approx(literal(similarities.detach(), own), abs=1e-6)
+    assert free.grad is not None
+    assert torch.isfinite(free.grad).all()
+    assert (free.grad[again] == 0).all()
+
+
 def test_by_hand() -> None:
     # Two clips with two candidates each; all weights e^s are 1 but (1, 0), which is 5. Clip 0: 2
     # of 2 + row 2 + column 6. Clip 1: 2 of 2 + row 6 + column 2.

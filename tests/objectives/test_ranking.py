@@ -51,6 +51,35 @@ def test_it_is_the_equation_term_by_term(
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+def test_an_entry_of_minus_infinity_is_no_negative_and_has_no_weight() -> None:
+    # As if clip 3 were not there for clip 1, nor clip 1 for clip 3: of one file with clip 0.
+    torch.manual_seed(2)
+    free = torch.randn(4, 4).requires_grad_()
+    again = torch.zeros(4, 4, dtype=torch.bool)
+    again[1, 3] = again[3, 1] = True
+    for files in ([0, 0, 1, 0], None):
+        same = None if files is None else pairs(files)
+        found = max_margin_ranking(free.masked_fill(again, -torch.inf), 1.0, same, within=0.5)
+        found.backward()
+        expected = 0.0
+        for clip, others in {0: [0, 1, 2, 3], 1: [1, 0, 2], 2: [2, 0, 1, 3], 3: [3, 0, 2]}.items():
+            table = free.detach()[others][:, others]
+            of = None if files is None else [files[other] for other in others]
+            expected += first(table, 1.0, of)
+            assert others[0] == clip
+        assert found.item() == pytest.approx(expected / 4, rel=1e-5)
+        assert free.grad is not None
+        assert torch.isfinite(free.grad).all()
+
+
+def first(table: torch.Tensor, margin: float, files: list[int] | None) -> float:
+    """What the first clip alone costs: the others are as far from all as can be."""
+    alone = table.clone()
+    for i in range(1, len(table)):
+        alone[i, i] = 1e6
+    return literal(alone, margin, files, 0.5) * len(table)
+
+
 def test_by_hand() -> None:
     # Clips 0 and 1 are of one file. Clip 0's own is 3: along its row 2 and 4 cost 0 and 2, along
     # its column 5 and 1 cost 3 and 0. Near 0 + 3, far 2 + 0, half of each: 2.5.

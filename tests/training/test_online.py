@@ -140,6 +140,18 @@ def test_the_released_way_begins_every_epoch_from_other_rows() -> None:
     assert not torch.equal(ends[1], ends[2])
 
 
+def test_the_released_way_counts_the_steps_of_an_epoch_not_of_the_run() -> None:
+    state = state_of()
+    moved, before = [], torch.zeros(3, 2)
+    for place in range(10):  # epochs of five steps, clusterings every three
+        rows = blobs(10, place)[0] + 0.3 * place
+        plan = replace(PLAN, every=3, place=place, step=place % 5)
+        refreshed(state, rows, plan, Online(anew=True))
+        moved.append(not torch.equal(state.centroids["fused"], before))
+        before = state.centroids["fused"]
+    assert moved == [True, False, False, True, False] * 2
+
+
 @pytest.mark.parametrize(("per_file", "kept"), [(1, [0, 1, 2, 3]), (2, [0, 2]), (4, [0, 1])])
 def test_the_released_way_queues_one_half_of_every_file(per_file: int, kept: list[int]) -> None:
     state = state_of()

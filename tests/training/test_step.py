@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from triptych.clips.dataset import ClipBatch
+from triptych.clustering import online
 from triptych.clustering.whiten import Whitening
 from triptych.embeddings.extract import Features
 from triptych.methods.method import Meeting, Recall, Teach, Triplets, declare
@@ -359,6 +360,62 @@ def test_a_step_moves_encoders_heads_and_decoders(method: str) -> None:
     assert not (method == "mcn" and "decoders" in kinds)
 
 
+def literal_released(step: BatchStep, centroids: torch.Tensor) -> dict[str, float]:
+    """The released program's terms, clip by clip, from the state's tensors."""
+    state, meeting, names = step.state, step.meeting, ("video", "audio", "text")
+    present = {name: step.batch.present[name].tolist() for name in names}
+    features, f, made = {}, {}, {}
+    for name in names:
+        features[name] = state.encoders[name](step.batch.inputs[name])
+        gated = state.joint[name][0]
+        y = gated.linear(features[name])
+        y = y * torch.sigmoid(gated.gate(y))
+        f[name] = state.joint[name][1](y) if name == "audio" else y
+        first, second = state.decoders[name][0], state.decoders[name][2]
+        made[name] = second(first(f[name]).clamp(min=0)).clamp(min=0)
+    terms = {}
+    for one, other in (("video", "audio"), ("video", "text"), ("audio", "text")):
+        both = [i for i in range(4) if present[one][i] and present[other][i]]
+        s = f[one][both] @ f[other][both].T - meeting.margin * torch.eye(len(both))
+        losses = [s[i].logsumexp(0) + s[:, i].logsumexp(0) - 2 * s[i, i] for i in range(len(both))]
+        terms[f"{one}~{other}"] = float(sum(losses) / len(both))
+    for name in names:
+        held = [i for i in range(4) if present[name][i]]
+        centroid, rebuilt = 0.0, 0.0
+        for i in held:
+            fused = torch.stack([f[m][i] for m in names if present[m][i]]).mean(0)
+            target = int(torch.cosine_similarity(centroids, fused[None]).argmax())
+            s = centroids @ f[name][i]
+            s[target] = s[target] - meeting.margin
+            centroid += float(s.logsumexp(0) - s[target])
+            rebuilt += float((made[name][i] - features[name][i]).square().mean())
+        terms[f"{name}_centroid"] = centroid / len(held) / 3
+        terms[f"{name}_rebuilt"] = 50 * rebuilt / len(held)
+    return terms
+
+
+def test_a_step_of_the_released_mcn_is_its_program_s_formulas() -> None:
+    step = meeting_step("mcn_released", Meeting(0.4, False, 1.0, 1.0, 1.0))
+    with torch.no_grad():
+        expected = literal_released(step, step.state.centroids["fused"])
+    found = train_step(step, Fabric(accelerator="cpu", devices=1))
+    # Three clips of four have sound: what is made of nothing counts in no mean.
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_is_clustered_is_the_queue_as_it_was_and_the_batch_once() -> None:
+    step = meeting_step("mcn", Meeting(0.001, True, 0.1, 1.0, 1.0))
+    assert step.state.queue is not None
+    assert step.plan is not None
+    step.plan = replace(step.plan, place=2)
+    with torch.no_grad():
+        fused, _ = replace(step).fused(step.method.modalities)
+    rows = torch.cat([step.state.queue.rows, fused])
+    expected = online.update(rows, step.state.centroids["fused"].clone(), 3).centroids
+    train_step(step, Fabric(accelerator="cpu", devices=1))
+    torch.testing.assert_close(step.state.centroids["fused"], expected)
+
+
 def test_the_fused_vector_is_the_mean_of_what_a_clip_has() -> None:
     step = meeting_step("mcn", Meeting(0.0, False, 1.0, 1.0, 1.0))
     step.batch.present["text"][2] = False
@@ -368,6 +425,9 @@ def test_the_fused_vector_is_the_mean_of_what_a_clip_has() -> None:
     assert fused[2].tolist() == [0] * 6
     mean = torch.stack([step.embeddings(name)[0] for name in ("video", "audio", "text")]).mean(0)
     torch.testing.assert_close(fused[0], mean.detach())
+    step.batch.present["text"][3] = False
+    both = torch.stack([step.embeddings(name)[3] for name in ("video", "audio")]).mean(0)
+    torch.testing.assert_close(replace(step).fused(("video", "audio", "text"))[0][3], both.detach())
     assert not fused.requires_grad
     assert step.embeddings("video").requires_grad
 
@@ -381,6 +441,29 @@ def test_what_a_clip_lacks_is_nowhere_in_the_joint_space() -> None:
     torch.testing.assert_close(lengths, torch.ones(3))
     fabric = Fabric(accelerator="cpu", devices=1)
     assert train_step(step, fabric) == train_step(loud, fabric)
+
+
+@pytest.mark.parametrize("method", ["mcn", "mcn_released", "max_margin", "mil_nce"])
+def test_a_clip_drawn_twice_is_no_negative_of_itself(method: str) -> None:
+    """Its two draws have the same of all, so that they could never be told apart."""
+    step = meeting_step(method, Meeting(0.001, True, 0.1, 0.0, 0.0))
+    step.batch = replace(step.batch, rows=torch.tensor([4, 7, 2, 4]))
+    pair = step.method.pairs[1]
+    assert (pair.one, pair.other) == ("video", "text")
+    found = step.similarities(pair)
+    again = torch.zeros(4, 4, dtype=torch.bool)
+    again[0, 3] = again[3, 0] = True
+    assert torch.equal(found == -torch.inf, again)
+    products = 10 * step.embeddings("video") @ step.embeddings("text").T
+    torch.testing.assert_close(found[~again], products[~again])
+    # Of those with sound the two draws are the first and the last.
+    heard = step.similarities(step.method.pairs[0])
+    assert (heard == -torch.inf).nonzero().tolist() == [[0, 2], [2, 0]]
+    owned = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]).bool()
+    step.beside = Beside(torch.tensor([0, 0, 1, 0]), torch.arange(3), torch.randn(3, 3), owned)
+    values = train_step(step, Fabric(accelerator="cpu", devices=1))
+    assert all(np.isfinite(value) for value in values.values())
+    assert all(torch.isfinite(value).all() for value in step.state.model_tensors().values())
 
 
 def test_how_many_find_their_partner_is_noted() -> None:

@@ -56,7 +56,7 @@ def stand(
     items: an item of a query's own code is not there for it, neither right nor wrong. Products are
     in double precision. Beside its arguments it holds some 200 MiB and three numbers a query.
     """
-    asked = _comparable(queries)
+    asked = comparable(queries)
     lengths = [float(np.linalg.norm(rows, axis=1).max()) for _, rows in _blocks(items)]
     tied = TIED * (max(lengths, default=0.0) or 1.0)
     best = _best_right(asked, items, wanted, given, apart)
@@ -156,7 +156,7 @@ def _average_precision(scores: Numbers, right: NDArray[np.bool_], ties: str) -> 
     return float((r / n * so_far / (np.arange(len(order)) + 1)).sum() / right.sum())
 
 
-def _comparable(queries: NDArray[Any]) -> Numbers:
+def comparable(queries: NDArray[Any]) -> Numbers:
     """Queries at unit length, which leaves each one's ranks as they are; zeros stay zeros."""
     values = np.asarray(queries, np.float64)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)

@@ -17,7 +17,15 @@ from triptych.evaluate.evaluator import interval_protocol
 from triptych.evaluate.folds import Strings
 from triptych.evaluate.joint import Floats, Name, modalities_of, summed
 from triptych.evaluate.labels import Joined
-from triptych.evaluate.ranks import Codes, Standing, average_precision, hits, ranks, stand
+from triptych.evaluate.ranks import (
+    Codes,
+    Standing,
+    average_precision,
+    comparable,
+    hits,
+    ranks,
+    stand,
+)
 from triptych.evaluate.tally import Found, Tally
 
 AT = (1, 5, 10)
@@ -222,13 +230,17 @@ def _tallies(
 
 
 def _precisions(task: _Task, ties: str) -> NDArray[np.float64]:
-    """Average precision of every query, (Q,), on scores rounded so that twins tie."""
-    items = task.items.astype(np.float64)
+    """Average precision of every query, (Q,), on scores rounded so that twins tie.
+
+    As shares of what the longest item could score: vectors may be of any length.
+    """
+    queries, items = comparable(task.queries), task.items.astype(np.float64)
+    items /= np.linalg.norm(items, axis=1).max() or 1.0
     step = max(1, SCORES_AT_ONCE // len(items))
     found = []
-    for start in range(0, len(task.queries), step):
+    for start in range(0, len(queries), step):
         rows = slice(start, start + step)
-        scores = np.round(task.queries[rows].astype(np.float64) @ items.T, 9)
+        scores = np.round(queries[rows] @ items.T, 9)
         right = task.wanted[rows, None] == task.given
         if task.apart is not None:
             scores[task.apart[0][rows, None] == task.apart[1]] = -np.inf

@@ -217,7 +217,10 @@ class Step(Protocol):
         """Every clip in the joint space, (clips, width); zeros where it lacks the modality."""
 
     def similarities(self, pair: Pair) -> Tensor:
-        """(B, B), over the temperature: rows are ``one``, columns ``other`` of those with both."""
+        """(B, B), over the temperature: rows are ``one``, columns ``other`` of those with both.
+
+        Minus infinity between two draws of one clip.
+        """
 
     def same_file(self, pair: Pair) -> Tensor:
         """Which two of the clips with both are of one file, bool (B, B)."""

@@ -12,7 +12,8 @@ def margin_softmax(similarities: Tensor, margin: float) -> Tensor:
     ``similarities`` (B, B): entry (i, j) compares clip i in one modality with clip j in the other,
     already divided by a temperature where there is one. ``margin`` is taken from the similarity of
     each clip to itself, above and below the fraction, and the clip is told from all others along
-    its row and along its column. The two are added, not averaged, and the mean is over clips.
+    its row and along its column. The two are added, not averaged, and the mean is over clips. Where
+    an entry is minus infinity, the two are not told apart.
 
     The caller leaves out clips that lack one of the two modalities. One clip alone has nothing to
     be told from: the loss is zero, with a graph and a gradient of zero, and so for none.

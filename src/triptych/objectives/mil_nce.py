@@ -19,7 +19,7 @@ def mil_nce(similarities: Tensor, positives: Tensor) -> Tensor:
     clip i. An entry (j, c) that is positive for j is never a negative, also where candidate c
     belongs to both clips. Every entry counts once for a clip: the released code puts the positives
     twice below the fraction, once with the row and once with the column, so that its loss cannot
-    fall under log 2.
+    fall under log 2. An entry of minus infinity adds nothing: it is a negative of nobody.
 
     Clips without a positive are left out, of the mean and of every column. What has no negatives,
     one clip with candidates of its own only, gives zero with a graph; so does a batch without

@@ -25,9 +25,10 @@ def max_margin_ranking(
     true where two clips are of one file, the negatives of the clip's own file share the weight
     ``within`` (0 to 1) evenly among them, and those of other files share the rest. A clip that has
     negatives of one kind only gives them all the weight. Without ``same_file`` all count the same.
-    A clip's weights add to one, so that margin and learning rate mean the same for any batch; the
-    equation's plain sum is B - 1 times that. The released code, which weighs in the same way,
-    counts the clip itself among the negatives of its file: a constant of two margins.
+    Where an entry is minus infinity, j is no negative of i. A clip's weights add to one, so that
+    margin and learning rate mean the same for any batch; the equation's plain sum is B - 1 times
+    that. The released code, which weighs in the same way, counts the clip itself among the
+    negatives of its file: a constant of two margins.
 
     The caller leaves out clips that lack one of the modalities. One clip alone has no negative:
     the loss is zero, with a graph and a gradient of zero, and so for none.
@@ -36,15 +37,15 @@ def max_margin_ranking(
     own = logits.diagonal()
     # Both comparisons of clip i are in row i: the column is that of the transpose.
     costs = F.relu(margin + logits - own[:, None]) + F.relu(margin + logits.T - own[:, None])
-    weights = _weights(len(logits), same_file, within, logits.device)
+    weights = _weights(logits.detach() > -torch.inf, same_file, within)
     return (costs * weights).sum() / max(len(logits), 1)
 
 
-def _weights(clips: int, same_file: Tensor | None, within: float, device: torch.device) -> Tensor:
-    """The weight (clips, clips) of each pair: zero for a clip itself, rows add to one."""
-    others = ~torch.eye(clips, dtype=torch.bool, device=device)
+def _weights(others: Tensor, same_file: Tensor | None, within: float) -> Tensor:
+    """The weight of each pair (clips, clips), of ``others`` but a clip itself; rows add to one."""
+    others = others.fill_diagonal_(False)
     if same_file is None:
-        return others.float() / max(clips - 1, 1)
+        return others.float() / others.sum(1, keepdim=True).clamp(min=1)
     near, far = others & same_file, others & ~same_file
     nears, fars = near.sum(1, keepdim=True), far.sum(1, keepdim=True)
     share = torch.where(fars == 0, 1.0, torch.where(nears == 0, 0.0, within))

@@ -180,10 +180,15 @@ class BatchStep:
     def similarities(self, pair: Pair) -> Tensor:
         """(B, B), over the temperature, of the clips with both; how many find each other is noted.
 
-        In 32 bits whatever the heads compute in: products of vectors of any length need them.
+        In 32 bits whatever the heads compute in: products of vectors of any length need them. Minus
+        infinity between two draws of one clip, which is no negative of itself.
         """
         both = self.both(pair)
         found = self._products(self.embedded[pair.one][both], self.embedded[pair.other][both])
+        rows = self.batch.rows[both.cpu()]
+        if len(rows.unique()) < len(rows):
+            again = (rows[:, None] == rows).fill_diagonal_(False)
+            found = found.masked_fill(again.to(self.device), -torch.inf)
         self._note_found(pair, found, torch.eye(len(found), dtype=torch.bool, device=self.device))
         return found
 
