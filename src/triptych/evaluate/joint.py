@@ -79,12 +79,13 @@ def added(parts: Sequence[Vectors], *, complete: bool) -> Joint:
     return Joint(np.asarray(total, np.float32), present, partial)
 
 
-def worded_space(model: Model) -> None:
-    """Raise NoSpace where the model has no space in which words meet the rest."""
-    if "text" not in model.encoders or not model.meets:
+def refuse_apart(model: Model, *, words: bool) -> None:
+    """Raise NoSpace where the model has no space where modalities meet, and ``words`` with them."""
+    if not model.meets or (words and "text" not in model.encoders):
         raise NoSpace(
-            f"words have no place in what {', '.join(model.encoders)} share under "
-            f"{model.facts.get('method')}; train with mcn, xdc or xcc on text too"
+            f"{'words' if words else 'modalities'} have no place in what "
+            f"{', '.join(model.encoders)} share under {model.facts.get('method')}; train with mcn, "
+            f"xdc or xcc{' on text too' if words else ''}"
         )
 
 
@@ -93,7 +94,7 @@ def worded(model: Model, words: Iterable[str]) -> dict[str, Floats]:
 
     Raises NoSpace where the model knows no words, or has no space in which they meet the rest.
     """
-    worded_space(model)
+    refuse_apart(model, words=True)
     found = {}
     for one in dict.fromkeys(words):
         try:
