@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from tests.evaluate.test_retrieval import table_of
 from triptych import config
 from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError, UserError
-from triptych.evaluate.localization import Localization, localize, step_scores, time_lines
+from triptych.evaluate.localization import localize, localized
+from triptych.evaluate.placing import Localization
 from triptych.evaluate.steps import Steps
 from triptych.evaluate.tally import Found
+from triptych.evaluate.time_line import TimeLine
 
 WORDS = {name: np.eye(3, dtype=np.float32)[place] for place, name in enumerate("abc")}
 
@@ -106,29 +107,9 @@ def test_all_steps_of_a_task_are_placed_and_the_true_ones_count() -> None:
 
 def test_backgrounds_log_probabilities_and_lengths() -> None:
     true = steps(("a", 0, 1), ("b", 4, 5))
-    line = time_lines(film("a...b"), {"x.mp4"}, ["video"])["x.mp4"]
-    scores, ground = step_scores(line.vectors, true, WORDS, Localization())
-    assert ground == pytest.approx(0.2)
-    np.testing.assert_array_equal(scores[:, 0], [1, 0, 0, 0, 0])
-    settings = Localization(scores="log_softmax", temperature=0.5, background="-1")
-    scores, ground = step_scores(line.vectors, true, WORDS, settings)
-    assert ground == -1
-    np.testing.assert_allclose(np.exp(scores).sum(1), 1)
-    assert scores[0, 0] == pytest.approx(2 - np.log(np.exp(2) + 1))
     low = figures(localize(film("a...b"), [true], WORDS, Localization(background="-1")))
     # Any row is better than background: all are of some step.
     assert low["frames"] == pytest.approx(2 / 5)
-    near = {"a": np.array([1, 0, 0], "f4"), "b": np.array([0.4, 0.8, 0], "f4")}
-    assert step_scores(line.vectors, true, near, Localization(background="words"))[1] == (
-        pytest.approx(0.4)
-    )
-    assert step_scores(line.vectors, steps(("a", 0, 1)), near, Localization(background="words"))[
-        1
-    ] == 0.0  # fmt: skip
-    again = steps(("a", 0, 1), ("b", 2, 3), ("a", 4, 5))
-    assert step_scores(line.vectors, again, near, Localization(background="words"))[1] == (
-        pytest.approx(0.4)
-    ), "a step that is met twice is as near to itself as can be, which is no background"
     long = Localization(background="0.1", shortest=2)
     assert figures(localize(film("a...b"), [true], WORDS, long))["IoU"] == 0.5
     poisson = Localization(scores="log_softmax", background="-5", mean_rows=2.5)
@@ -193,13 +174,36 @@ def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
             config.override(Localization(), [wrong])
 
 
-def test_rows_that_overlap_are_cut_half_way_between_their_middles() -> None:
-    table = film("aaab")
-    columns = {"start": [0.0, 1.0, 2.0, 7.0], "end": [2.0, 3.0, 4.0, 9.0]}
-    for name, values in columns.items():
-        place = table.table.column_names.index(name)
-        table = replace(table, table=table.table.set_column(place, name, pa.array(values)))
-    line = time_lines(table, {"x.mp4"}, ["video"])["x.mp4"]
-    assert line.spans.tolist() == [[0, 1.5], [1.5, 2.5], [2.5, 4], [7, 9]]
-    found = localize(table, [steps(("a", 0, 4), ("b", 7, 9))], WORDS)
-    assert figures(found)["IoU"] == 1.0
+def test_detections_are_scored_where_they_are_asked_for() -> None:
+    first = steps(("a", 0, 2), ("b", 3, 5), path="x.mp4")
+    other = steps(("a", 0, 4), path="y.mp4")
+    table = table_of(
+        {"shared_video": (np.stack([WORDS[x] for x in "aaabbaab"]), np.ones(8, bool))},
+        ["x.mp4"] * 5 + ["y.mp4"] * 3,
+    )  # rows 5 to 8 s of y: none where a is
+    found = localize(table, [first, other], WORDS, Localization(order="none", detection=True))
+    got = figures(found)
+    # x: a on 0-3, IoU 2/3, and b whole; y: a on 5-8 is wrong. Both stretches of a score the same.
+    assert [got[f"AP@{one}"] for one in (0.1, 0.6, 0.7)] == [0.75, 0.75, 0.5]
+    assert [got[f"recall@{one}"] for one in (0.6, 0.7)] == [0.75, 0.5]
+    assert got["F1@0.6"] == pytest.approx(2 * 2 / (3 + 3))
+    assert got["F1@0.9"] == pytest.approx(2 * 1 / (3 + 3))
+    assert got["mIoU"] == pytest.approx(((2 / 3 + 1) / 2 + 0) / 2)
+    assert set(found.chance) == set(got)
+    assert found.protocol["n_wordings"] == 2
+    assert "AP@0.1" not in figures(localize(table, [first], WORDS))
+
+
+def test_parts_of_the_tasks_are_told_too_and_videos_are_looked_at_once() -> None:
+    one, other = (
+        replace(steps(("a", 0, 1), path=name), task=task) for name, task in (("x", "t"), ("y", "u"))
+    )
+    spans = np.array([[0.0, 1.0], [1.0, 2.0]])
+    lines = [TimeLine(spans, np.stack([WORDS[x] for x in said])) for said in ("ab", "ba")]
+    films = iter(zip([one, other], lines, strict=True))
+    parts = {"cooking": frozenset("t"), "other": frozenset("u"), "none": frozenset("v")}
+    found = localized(films, WORDS, Localization(through=("video",)), parts)
+    got = figures(found)
+    assert (got["recall"], got["recall of cooking"], got["recall of other"]) == (0.5, 1.0, 0.0)
+    assert "recall of none" not in got
+    assert set(found.chance) == set(got)

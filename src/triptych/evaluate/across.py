@@ -12,7 +12,8 @@ from triptych.embeddings.table import EmbeddingTable
 from triptych.errors import UsageError
 from triptych.evaluate.joint import same_weights, worded
 from triptych.evaluate.labels import describe, join, read_labels
-from triptych.evaluate.localization import Localization, localize
+from triptych.evaluate.localization import localize
+from triptych.evaluate.placing import Localization
 from triptych.evaluate.results import Row, add_result, read_results
 from triptych.evaluate.retrieval import Retrieval, retrieve
 from triptych.evaluate.steps import read_steps

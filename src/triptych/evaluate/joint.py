@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.embeddings.model import Model
-from triptych.embeddings.table import EmbeddingTable
+from triptych.embeddings.table import EmbeddingTable, Vectors
 from triptych.errors import UserError
 from triptych.manifest.schema import MODALITIES
 
@@ -57,7 +57,14 @@ def summed(table: EmbeddingTable, modalities: Sequence[str], *, complete: bool) 
             f"the embeddings have no {PREFIX}{unknown[0] if unknown else '*'}; the common space "
             f"holds {', '.join(known)}"
         )
-    parts = [table.vectors(PREFIX + name) for name in modalities]
+    return added([table.vectors(PREFIX + name) for name in modalities], complete=complete)
+
+
+def added(parts: Sequence[Vectors], *, complete: bool) -> Joint:
+    """The sum of several modalities' vectors, (N, D) each, zeros where they are not there, (N,).
+
+    See `summed`. Raises UserError where a number is not finite.
+    """
     with np.errstate(over="ignore"):  # it is refused below
         total = np.add.reduce([values for values, _ in parts])
     have = np.stack([present for _, present in parts])
@@ -72,16 +79,22 @@ def summed(table: EmbeddingTable, modalities: Sequence[str], *, complete: bool) 
     return Joint(np.asarray(total, np.float32), present, partial)
 
 
+def refuse_apart(model: Model, *, words: bool) -> None:
+    """Raise NoSpace where the model has no space where modalities meet, and ``words`` with them."""
+    if not model.meets or (words and "text" not in model.encoders):
+        raise NoSpace(
+            f"{'words' if words else 'modalities'} have no place in what "
+            f"{', '.join(model.encoders)} share under {model.facts.get('method')}; train with mcn, "
+            f"xdc or xcc{' on text too' if words else ''}"
+        )
+
+
 def worded(model: Model, words: Iterable[str]) -> dict[str, Floats]:
     """Vectors (D,) of those ``words`` that say something to the model, by the words.
 
     Raises NoSpace where the model knows no words, or has no space in which they meet the rest.
     """
-    if "text" not in model.encoders or not model.meets:
-        raise NoSpace(
-            f"words have no place in what {', '.join(model.encoders)} share under "
-            f"{model.facts.get('method')}; train with mcn, xdc or xcc on text too"
-        )
+    refuse_apart(model, words=True)
     found = {}
     for one in dict.fromkeys(words):
         try:

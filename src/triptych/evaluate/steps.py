@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,21 @@ class Steps:
             raise ValueError(f"{self.path}: {len(self.of)} labels, spans {self.spans.shape}")
         if len(self.of) and not 0 <= self.of.min() <= self.of.max() < len(self.words):
             raise ValueError(f"{self.path}: spans of steps that are not among {len(self.words)}")
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The place of each step's words in ``wordings``, (K,): steps of the same words are one."""
+        return self._labelled[1]
+
+    @property
+    def wordings(self) -> NDArray[np.str_]:
+        """The different words of the steps, in the order of letters."""
+        return self._labelled[0]
+
+    @cached_property
+    def _labelled(self) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+        found, of = np.unique(np.array(self.words), return_inverse=True)
+        return found, of.astype(np.int64)
 
 
 def read_steps(path: Path, target: str | None = None) -> tuple[list[Steps], bool]:

@@ -89,24 +89,42 @@ Protocol = Annotated[
 ]
 
 
+Embeddings = Annotated[
+    Path,
+    typer.Argument(
+        help="embeddings.parquet, or a file of descriptors; with --layout the set's folder"
+    ),
+]
+Run = Annotated[
+    Path | None,
+    typer.Option(help="the run whose model turns words, and a layout's features, into vectors"),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help="a labelled set as its authors gave it out: youcook2 and msrvtt for retrieval, "
+        "crosstask, mining_youtube and coin for localization"
+    ),
+]
+OfDescriptors = Annotated[
+    Path | None, typer.Option(help="manifest.parquet: which clips descriptors are of")
+]
+Vector = Annotated[
+    str | None, typer.Option(help="which; default: vector_video, of descriptors vector")
+]
+
+
 def evaluate(
     what: What,
-    embeddings: Annotated[
-        Path, typer.Argument(help="embeddings.parquet, or a file of descriptors")
-    ],
+    embeddings: Embeddings,
     labels: Labels = None,
     settings: Protocol = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="manifest.parquet: which clips descriptors are of")
-    ] = None,
+    manifest: OfDescriptors = None,
     target: Annotated[str | None, typer.Option(help="the label column, or that of words")] = None,
-    vector: Annotated[
-        str | None, typer.Option(help="which; default: vector_video, of descriptors vector")
-    ] = None,
+    vector: Vector = None,
     level: Annotated[str, typer.Option(help="video: average a file's clips; or clip")] = "video",
-    run: Annotated[
-        Path | None, typer.Option(help="the run whose model turns words into vectors")
-    ] = None,
+    run: Run = None,
+    layout: Layout = None,
     seed: Annotated[int, typer.Option()] = 0,
     out: Annotated[Path | None, typer.Option(help="results.json to add to")] = None,
 ) -> dict[str, Any]:
@@ -114,10 +132,18 @@ def evaluate(
     from triptych.errors import UsageError
     from triptych.evaluate.across import ACROSS, evaluate_across
     from triptych.evaluate.evaluate import evaluate as score
+    from triptych.evaluate.official import evaluate_official
 
     words = list(settings or ())
     if labels is not None and "=" in labels.name and not labels.exists():
         labels, words = None, [str(labels), *words]  # retrieval may do without labels
+    if layout is not None:
+        if labels is not None or target is not None or manifest is not None:
+            raise UsageError(f"--layout {layout}: has its own labels and clips; leave others out")
+        rows = evaluate_official(
+            layout, embeddings, what=what, run=run, settings=words, seed=seed, out=out
+        )
+        return {"table": rows}
     if what in ACROSS:
         rows = evaluate_across(
             embeddings,

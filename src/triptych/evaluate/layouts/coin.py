@@ -7,6 +7,7 @@ HowTo100M's extractor, or rows a second of any network, are read where they lie 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ TAXONOMIES = ("taxonomy.xlsx", "taxonomy.csv", "target_action_mapping.csv")
 FEATURES = ("features", ".")
 SPECTROGRAMS = ("audio_feature", "spectrograms")
 ROWS = "features"  # the stream of features/VIDEO.npy
+# Every second gets the nearest of all steps, if it is nearer than any two steps are to each other
+# (MMPT's way without training); frames are counted at the authors' rate.
+USUAL = ("order=none", "among=set", "background=words", "frame_rate=10", "detection=true")
 
 Entry = Mapping[str, Any]
 
@@ -64,7 +68,8 @@ def read(folder: Path, subset: str = "testing") -> LocalizationSet:
         remarks.append("coin: no features (features/VIDEO.npy); only steps and times are read")
     if len(timelines) < OFFICIAL[subset]:
         remarks.insert(0, f"coin: a subset, {len(timelines)} of {OFFICIAL[subset]} videos")
-    made = LocalizationSet("coin", timelines, tuple(step.words for step in steps), streams)
+    labels = tuple(step.words for step in steps)
+    made = LocalizationSet("coin", timelines, labels, streams, usual=USUAL)
     protocol = {
         "layout": path.name,
         "subset": sorted({str(chosen[video]["subset"]) for video in kept}),
@@ -83,9 +88,7 @@ def read(folder: Path, subset: str = "testing") -> LocalizationSet:
             f"coin: {alike} of {len(steps)} steps have the words of another one; text alone cannot "
             "tell them"
         )
-    return LocalizationSet(
-        "coin", timelines, made.labels, streams, protocol=protocol, remarks=tuple(remarks)
-    )
+    return replace(made, protocol=protocol, remarks=tuple(remarks))
 
 
 def _database(path: Path) -> dict[str, Entry]:

@@ -44,6 +44,12 @@ ARRAYS = Wanted(("anno", "Y-1"), "TASK_VIDEO.npy: seconds x steps", PROTOCOL)
 STEPS = Wanted(("step.json", "tasks_primary.txt"), "steps of the tasks", PROTOCOL)
 FEATURE_FOLDERS = ("vids_feature", "features", ".")
 AUDIO_FOLDERS = ("audio_feature", "audio_feature_new")
+# Every step of the task on one second; it is right in any second that a segment touches. The
+# release turns scores to log-probabilities, MCN and HowTo100M take them as they are.
+USUAL = {
+    name: ("order=task", "hit=touch", f"scores={scores}")
+    for name, scores in (("release", "log_softmax"), ("howto100m", "raw"))
+}
 
 
 class Task(NamedTuple):
@@ -307,6 +313,7 @@ def _set(
         labels,
         streams,
         parts,
+        USUAL[protocol["layout"]],
         {**protocol, **shared},
         tuple(remarks),
     )

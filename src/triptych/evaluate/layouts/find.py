@@ -10,6 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast, get_type_hints
 
+from pydantic import create_model
+
+from triptych import config
+from triptych.config import Config
 from triptych.errors import UsageError
 from triptych.evaluate.layouts.sets import LocalizationSet, RetrievalSet
 from triptych.progress import say
@@ -36,15 +40,28 @@ def load(name: str, folder: Path, **choices: Any) -> RetrievalSet | Localization
     """
     if name not in names():
         raise UsageError(f"layout {name!r} is not known; choose one of {', '.join(names())}")
-    read = cast(Callable[..., RetrievalSet | LocalizationSet], _module(name).read)
-    known = list(inspect.signature(read).parameters)[1:]
-    unknown = [one for one in choices if one not in known]
+    known = choices_of(name)
+    unknown = [one for one in choices if one not in config.keys(known)]
     if unknown:
-        raise UsageError(f"{name}: no choice {unknown[0]!r}; there are {', '.join(known)}")
+        raise UsageError(
+            f"{name}: no choice {unknown[0]!r}; there are {', '.join(config.keys(known))}"
+        )
+    read = cast(Callable[..., RetrievalSet | LocalizationSet], _module(name).read)
     found = read(folder, **choices)
     for line in found.remarks:
         say(line)
     return found
+
+
+def choices_of(name: str) -> type[Config]:
+    """The arguments of a layout's ``read``, less the folder, as settings with its defaults."""
+    read = _module(name).read
+    kinds = get_type_hints(read)
+    fields: dict[str, Any] = {
+        one.name: (kinds[one.name], one.default)
+        for one in list(inspect.signature(read).parameters.values())[1:]
+    }
+    return create_model(f"Choices of {name}", __base__=Config, **fields)
 
 
 def _gives(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""A set and a model to an embedding table: the rows of a layout in the space of the modalities.
+"""A set and a model to vectors: the rows of a layout in the space of the modalities.
 
 The features of a layout stand before a model's heads, so that a table with ``shared_*`` columns
-comes out of them as one comes out of videos, and every measure on tables works on both.
+comes out of them as one comes out of videos, and every measure on tables works on both. Of videos
+with a row a second such a table would not fit in memory: those are led there one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from triptych.embeddings.table import EmbeddingTable
-from triptych.encoders.encoder import Encoder, TextInput, VideoInput
+from triptych.encoders.davenet import BANDS
+from triptych.encoders.encoder import Encoder, FeatureInput, TextInput
 from triptych.errors import UserError
 from triptych.evaluate.layouts.sets import (
     Bools,
@@ -29,7 +31,7 @@ from triptych.evaluate.layouts.sets import (
 from triptych.evaluate.layouts.streams import Spectrograms
 from triptych.manifest.schema import SCHEMA, Manifest
 
-AT_ONCE = 64  # clips in a batch of spectrograms
+AT_ONCE = 64  # clips in a batch of spectrograms, or captions
 Vectors = dict[str, tuple[Floats, Bools]]
 
 
@@ -51,21 +53,49 @@ class Space(Protocol):
         """Features (N, dim) of what an encoder's input makes of clips."""
 
 
+def modalities(found: RetrievalSet | LocalizationSet, model: Space) -> list[str]:
+    """Those of pictures and sound that both the set and the model have.
+
+    Raises UserError in one line where there is none, or the model's heads take other features than
+    the layout has.
+    """
+    seen, heard = bool(found.streams), sounds(found)
+    both = []
+    if seen and "video" in model.encoders:
+        _order(found.name, found.streams, model.encoders["video"])
+        both.append("video")
+    if heard and hears(model):
+        both.append("audio")
+    if not both:
+        held = [f"features of pictures, {_said(found.streams)}"] if seen else []
+        held += ["spectrograms"] if heard else []
+        raise UserError(
+            f"{found.name}: nothing here that the model looks at or listens to: the folder holds "
+            f"{' and '.join(held) or 'words and times alone'}, and the model takes "
+            f"{', '.join(model.encoders)}"
+        )
+    return both
+
+
 def clips(found: RetrievalSet, model: Space, folder: Path) -> EmbeddingTable:
     """A row a clip, of whatever modalities both the clip and the model have.
 
     Queries beyond the clips, of which nothing is known but that they found nothing, are rows at the
-    end with words and nothing else, so that they count in the denominator. Raises UserError where
-    the model's heads take other features than the layout has.
+    end with words and nothing else, so that they count in the denominator. Raises what `modalities`
+    raises.
     """
     absent = found.denominator - len(found)
     columns: Vectors = {}
-    if found.video is not None:
-        columns["video"] = _pictures(model, found.name, found.video, found.has_video, found.streams)
-    if found.audio is not None and hears(model):
-        columns["audio"] = _sounds(model, found.audio)
+    both = modalities(found, model)
+    if "video" in both and found.video is not None:
+        columns["video"] = _pictures(model, found, found.video, found.has_video)
+    if "audio" in both and found.audio is not None:
+        columns["audio"] = _heard(model, found.name, found.audio)
     if "text" in model.encoders:
-        columns["text"] = _words(model, found.captions)
+        values, _ = words(model, found.captions)
+        # Captions of words that the model does not know stay queries, to which all clips are alike:
+        # leaving them out would make the denominator smaller.
+        columns["text"] = values, np.array([bool(caption) for caption in found.captions], bool)
     rows = [
         {"clip_id": name, "path": group, "start": start, "end": end, "text": caption}
         for name, group, caption, (start, end) in zip(
@@ -82,47 +112,36 @@ def clips(found: RetrievalSet, model: Space, folder: Path) -> EmbeddingTable:
     return _table(rows, columns, model, folder)
 
 
-def rows(found: LocalizationSet, model: Space, folder: Path) -> EmbeddingTable:
-    """A row for every row of every video, in order of time; the path of a row is its video.
+def vectors(
+    found: LocalizationSet, one: Timeline, model: Space, through: Sequence[str]
+) -> list[tuple[Floats, Bools]]:
+    """What a video has of ``through``, some of `modalities`: vectors (T, width), and which rows.
 
-    All at once in memory: rows x width x 4 bytes for each modality. `vectors` gives one video.
+    Vectors of rows that have nothing are zeros.
     """
-    parts = [vectors(found, one, model) for one in found.timelines]
-    if not any(parts):
-        raise UserError(f"{found.name}: nothing here that the model looks at or listens to")
-    listed = [
-        {"clip_id": f"{one.video} {i}", "path": one.video, "text": ""}
-        | {"start": i / one.rate, "end": (i + 1) / one.rate}
-        for one in found.timelines
-        for i in range(one.rows)
-    ]
-    columns: Vectors = {}
-    for name in sorted({name for part in parts for name in part}):
-        width = next(part[name][0].shape[1] for part in parts if name in part)
-        blank = [
-            (np.zeros((one.rows, width), np.float32), np.zeros(one.rows, bool))
-            for one in found.timelines
-        ]
-        held = [part.get(name, nothing) for part, nothing in zip(parts, blank, strict=True)]
-        columns[name] = (
-            np.concatenate([values for values, _ in held]),
-            np.concatenate([present for _, present in held]),
-        )
-    return _table(listed, columns, model, folder)
-
-
-def vectors(found: LocalizationSet, one: Timeline, model: Space) -> Vectors:
-    """Of each modality that a video and the model have: vectors (T, width), and which are there."""
-    columns: Vectors = {}
-    if one.sources:
+    parts = []
+    if "video" in through and one.sources:
         values = one.features()
-        columns["video"] = _pictures(
-            model, found.name, values, np.asarray(values.any(axis=1)), found.streams
-        )
-    sound = one.spectrograms() if hears(model) else None
+        parts.append(_pictures(model, found, values, np.asarray(values.any(axis=1))))
+    sound = one.spectrograms() if "audio" in through else None
     if sound is not None:
-        columns["audio"] = _sounds(model, sound)
-    return columns
+        parts.append(_heard(model, found.name, sound))
+    return parts
+
+
+def words(model: Space, texts: Sequence[str]) -> tuple[Floats, Bools]:
+    """Vectors (N, width) of texts, and which hold a word that the model knows; of others zeros."""
+    encoder = model.encoders["text"]
+    kind = encoder.input
+    assert isinstance(kind, TextInput)
+    encoded = [kind.encode(text) for text in texts]
+    known = np.array([len(one) > 0 for one in encoded], bool)
+    made = np.zeros((len(texts), encoder.dim), np.float32)
+    places = np.flatnonzero(known)
+    for first in range(0, len(places), AT_ONCE):
+        which = places[first : first + AT_ONCE]
+        made[which] = model.encode("text", kind.batch([encoded[i] for i in which]))
+    return model.shared("text", made) * known[:, None], known
 
 
 def hears(model: Space) -> bool:
@@ -130,28 +149,63 @@ def hears(model: Space) -> bool:
     return hasattr(model.encoders.get("audio"), "of_spectrograms")
 
 
+def sounds(found: RetrievalSet | LocalizationSet) -> bool:
+    """Whether the set has spectrograms."""
+    if isinstance(found, RetrievalSet):
+        return found.audio is not None
+    return any(one.sound is not None for one in found.timelines)
+
+
+def _said(streams: Sequence[Any]) -> str:
+    return " | ".join(f"{one.name} ({one.dim})" for one in streams)
+
+
+def _order(name: str, streams: Sequence[Stream], encoder: Encoder) -> list[int]:
+    """Which stream of the layout is each of those that the model learned from.
+
+    By their names, where these are the same in another order; else one after another, which only
+    widths can check. Raises UserError where they do not fit.
+    """
+    form = encoder.input
+    if not isinstance(form, FeatureInput):
+        raise UserError(
+            f"{name}: the layout holds features, {_said(streams)}, and this model looks at "
+            "pictures itself; train one on stored features, or evaluate on the videos"
+        )
+    named = [stream.name for stream in streams]
+    order = list(range(len(streams)))
+    if sorted(named) == sorted(stream.name for stream in form.streams):
+        order = [named.index(stream.name) for stream in form.streams]
+    if [streams[place].dim for place in order] != [stream.dim for stream in form.streams]:
+        raise UserError(
+            f"{name}: the layout holds {_said(streams)}, and the model learned from "
+            f"{_said(form.streams)}; train on features of the same networks, in this order"
+        )
+    return order
+
+
 def _pictures(
-    model: Space, name: str, values: Floats, present: Bools, streams: Sequence[Stream]
+    model: Space, found: RetrievalSet | LocalizationSet, values: Floats, present: Bools
 ) -> tuple[Floats, Bools]:
-    encoder = model.encoders.get("video")
-    if encoder is None:
-        raise UserError(f"{name}: the model knows no pictures, and the layout has little else")
-    held = " | ".join(f"{one.name} ({one.dim})" for one in streams)
-    if isinstance(encoder.input, VideoInput):
+    edges = np.cumsum([0, *(stream.dim for stream in found.streams)])
+    if values.shape[1] != edges[-1]:
         raise UserError(
-            f"{name}: the layout holds features, {held}, and this model looks at pictures itself; "
-            "train one on stored features, or evaluate on the videos"
+            f"{found.name}: a video has {values.shape[1]} numbers, others {edges[-1]}, "
+            f"{_said(found.streams)}"
         )
-    if encoder.dim != values.shape[1]:
-        raise UserError(
-            f"{name}: the layout holds {values.shape[1]} numbers a clip, {held}, and the heads of "
-            f"this model take {encoder.dim}; train on features of the same networks"
-        )
-    return model.shared("video", values), present
+    order = _order(found.name, found.streams, model.encoders["video"])
+    if order != sorted(order):
+        values = np.concatenate([values[:, edges[i] : edges[i + 1]] for i in order], axis=1)
+    return model.shared("video", values) * present[:, None], present
 
 
-def _sounds(model: Space, sounds: Spectrograms) -> tuple[Floats, Bools]:
+def _heard(model: Space, name: str, sounds: Spectrograms) -> tuple[Floats, Bools]:
     """Batches of clips of about one length, so that little is padding."""
+    if sounds.bands != BANDS:
+        raise UserError(
+            f"{name}: spectrograms of {sounds.bands} bands, and the model hears {BANDS}; make them "
+            "as AVLnet and MCN have them"
+        )
     present = sounds.present
     order = np.argsort(sounds.frames, kind="stable")
     order = order[present[order]]
@@ -165,26 +219,7 @@ def _sounds(model: Space, sounds: Spectrograms) -> tuple[Floats, Bools]:
                 torch.from_numpy(spectrograms), torch.from_numpy(frames)
             )
         made[which] = found.float().numpy()
-    return model.shared("audio", made), present
-
-
-def _words(model: Space, captions: Sequence[str]) -> tuple[Floats, Bools]:
-    """Captions of words that the model does not know are zeros, to which all clips are alike.
-
-    They stay queries: leaving them out would make the denominator smaller.
-    """
-    encoder = model.encoders["text"]
-    kind = encoder.input
-    assert isinstance(kind, TextInput)
-    encoded = [kind.encode(caption) for caption in captions]
-    known = np.array([len(one) > 0 for one in encoded], bool)
-    made = np.zeros((len(captions), encoder.dim), np.float32)
-    places = np.flatnonzero(known)
-    for first in range(0, len(places), AT_ONCE):
-        which = places[first : first + AT_ONCE]
-        made[which] = model.encode("text", kind.batch([encoded[i] for i in which]))
-    found = model.shared("text", made) * known[:, None]
-    return found, np.array([bool(caption) for caption in captions], bool)
+    return model.shared("audio", made) * present[:, None], present
 
 
 def _spans(found: RetrievalSet) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ with features, transcripts and a label for every frame; MCN evaluates by arrays 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,10 @@ from triptych.evaluate.layouts.sets import LocalizationSet, Segment, Source, Tim
 
 OFFICIAL = 250  # annotated videos; the list of the test set has 249
 HALVES = {"flow": (0, 1024), "rgb": (1024, 2048)}  # of a row of the features, by the authors
+# The steps of a video in their order; as MCN, scores are log-probabilities over them, and a step is
+# right in any row that its segment touches.
+USUAL = ("order=task", "scores=log_softmax", "hit=touch")
+MEAN_FRAMES = 150  # of a step, by the authors' decoder
 SLACK = 25  # frames by which features and labels of one video may differ
 
 AUTHORS = "the data set's authors"
@@ -263,6 +268,15 @@ def _overlaps(found: Sequence[Labelled]) -> int:
     return sum(after.start < before.end - 1e-6 for before, after in pairwise(found))
 
 
+def _of_frames(made: LocalizationSet) -> tuple[str, ...]:
+    """What rows of frames, and not of seconds, are decoded and counted by."""
+    rates = {one.rate for one in made.timelines}
+    if not rates <= {RATE, RATE / 2}:
+        return ()
+    mean = MEAN_FRAMES * min(rates) / RATE
+    return (f"mean_rows={mean:g}", f"frame_rate={RATE:g}")
+
+
 def _told(
     made: LocalizationSet,
     vocabulary: _Vocabulary,
@@ -273,11 +287,10 @@ def _told(
     lines = [*remarks, *vocabulary.remarks]
     if len(made) < OFFICIAL - 1:
         lines.insert(0, f"mining_youtube: a subset, {len(made)} of {OFFICIAL} videos")
-    return LocalizationSet(
-        made.name,
-        made.timelines,
-        tuple(map(words_of, vocabulary.labels)),
-        made.streams,
+    return replace(
+        made,
+        labels=tuple(map(words_of, vocabulary.labels)),
+        usual=(*USUAL, *_of_frames(made)),
         protocol={
             **protocol,
             "videos": len(made),

@@ -173,6 +173,7 @@ class LocalizationSet:
     labels: tuple[str, ...]  # words; different labels may have the same
     streams: tuple[Stream, ...] = ()
     parts: Mapping[str, frozenset[str]] = field(default_factory=dict)  # tasks that are also told
+    usual: tuple[str, ...] = ()  # KEY=VALUE by which published numbers are made
     protocol: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 

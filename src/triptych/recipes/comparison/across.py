@@ -22,7 +22,8 @@ from triptych.errors import UsageError
 from triptych.evaluate.across import ACROSS, place_of, rows_of
 from triptych.evaluate.joint import Floats, NoSpace, worded
 from triptych.evaluate.labels import Joined
-from triptych.evaluate.localization import Localization, localize
+from triptych.evaluate.localization import localize
+from triptych.evaluate.placing import Localization
 from triptych.evaluate.results import Row
 from triptych.evaluate.retrieval import Retrieval, retrieve
 from triptych.evaluate.steps import Steps, located, read_steps
