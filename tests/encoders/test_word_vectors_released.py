@@ -53,6 +53,9 @@ def test_words_keep_their_case_and_their_function(encoder: ReleasedWordVectors) 
     assert form.words == tuple(WORDS)
     spoken = "The the Onion's, Onion: new_york 2"
     assert [form.words[row] for row in form.encode(spoken)] == ["the", "Onion", "new_york", "2"]
+    # A word that is said again takes a place again: the fifth is beyond the longest text.
+    again = form.encode("fry fry whisk onion the")
+    assert [form.words[row] for row in again] == ["fry", "fry", "whisk", "onion"]
     assert form.encode("ONION The").size == 0
     assert form.unknown("ONION of the") == ["ONION"]
 

@@ -56,7 +56,8 @@ def test_it_keeps_values_and_no_graph() -> None:
 @pytest.mark.parametrize("count", [0, 2, 5])
 def test_it_comes_back_bit_for_bit_and_goes_on_alike(count: int) -> None:
     one, other = Queue(4, 2), Queue(4, 2)
-    one.push(numbered(*range(count)) if count else torch.zeros(0, 2))
+    for value in range(count):  # one by one, so that of five the next place is not the first
+        one.push(numbered(value))
     other.load({name: value.clone() for name, value in one.tensors().items()})
     for queue in (one, other):
         queue.push(numbered(8, 9, 10))

@@ -186,7 +186,7 @@ class BatchStep:
         both = self.both(pair)
         found = self._products(self.embedded[pair.one][both], self.embedded[pair.other][both])
         rows = self.batch.rows[both.cpu()]
-        if len(rows.unique()) < len(rows):
+        if len(torch.unique(rows)) < len(rows):
             again = (rows[:, None] == rows).fill_diagonal_(False)
             found = found.masked_fill(again.to(self.device), -torch.inf)
         self._note_found(pair, found, torch.eye(len(found), dtype=torch.bool, device=self.device))
