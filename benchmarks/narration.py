@@ -74,7 +74,7 @@ def main() -> None:
             seeds=options.seeds,
             out=options.out / axis,
         )
-        table(axis, names, found["table"])
+        table(axis, found["table"])
 
 
 def spoken(collection: Collection, knobs: Knobs, folder: Path) -> Path:
@@ -92,7 +92,7 @@ def spoken(collection: Collection, knobs: Knobs, folder: Path) -> Path:
     return folder / "manifest.parquet"
 
 
-def table(axis: str, names: list[str], rows: list[dict[str, Any]]) -> None:
+def table(axis: str, rows: list[dict[str, Any]]) -> None:
     """Print what each method reached with each of the captions, with its interval."""
     print(f"\n{axis}; value [95 %] over videos, seeds in DEMO's compare folder")
     for row in rows:
