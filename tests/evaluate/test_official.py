@@ -305,7 +305,8 @@ def test_what_does_not_fit_is_one_line(trained: Runs, tmp_path: Path) -> None:
         ("retrieval", {"run": None}, "--layout youcook2: needs --run RUN"),
         ("retrieval", {"labels": "labels.csv"}, "has its own labels and clips"),
         ("retrieval", {"settings": ["right=label"]}, "right=label: youcook2 has no labels"),
-        ("retrieval", {"settings": ["hit=touch"]}, "'hit' is not a key; .*query, through"),
+        ("retrieval", {"settings": ["hit=touch"]}, "'hit' is not a key; .*query, .*variant$"),
+        ("retrieval", {"settings": ["ties"]}, "'ties': expected key=value"),
         ("retrieval", {"settings": ["variant=zip"]}, "variant 'zip' is not known"),
     ):
         with pytest.raises(UsageError, match=said):

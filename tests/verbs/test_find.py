@@ -173,6 +173,21 @@ def test_retrieval_needs_no_labels_and_takes_its_protocol(
     assert found["table"][0]["value"] == 1.0
 
 
+def test_a_layout_s_folder_stands_where_embeddings_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    save_run(tmp_path / "run" / "checkpoints" / "last.safetensors", ("video", "text"))
+    words = ["--layout", "youcook2", str(tmp_path), "--run", str(tmp_path / "run"), "ties=average"]
+    monkeypatch.setattr("sys.argv", ["triptych", "evaluate", "retrieval", *words])
+    with pytest.raises(SystemExit) as done:
+        main()
+    assert done.value.code == 1
+    said = capsys.readouterr().err
+    assert "youcook_val_audio.pkl" in said
+    assert said.count("\n") == 1
+
+
 def test_settings_are_of_retrieval_and_localization_only(embeddings: Path) -> None:
     with pytest.raises(UsageError, match="knn: needs a CSV of labels"):
         triptych.evaluate("knn", embeddings)

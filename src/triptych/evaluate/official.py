@@ -58,8 +58,9 @@ def evaluate_official(
         raise UsageError(f"evaluate {what}: --layout is for {' and '.join(ACROSS)}")
     if layout not in (known := find.names(what)):
         raise UsageError(f"{what}: layout {layout!r} is not known; choose of {', '.join(known)}")
-    choices, own = _chosen(layout, settings)
-    protocol = config.override(Retrieval() if what == "retrieval" else OfSet(), own)
+    kind = Retrieval if what == "retrieval" else OfSet
+    choices, own = _chosen(layout, kind, settings)
+    protocol = config.override(kind(), own)
     if run is None:
         raise UsageError(f"--layout {layout}: needs --run RUN, whose model takes its features")
     if out is not None and out.exists():
@@ -88,12 +89,18 @@ def evaluate_official(
     return rows
 
 
-def _chosen(layout: str, settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _chosen(
+    layout: str, kind: type[Retrieval] | type[OfSet], settings: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
     """What the layout's reader is asked for, and the settings that are left."""
-    kind = find.choices_of(layout)
-    known = config.keys(kind)
+    choices = find.choices_of(layout)
+    known = config.keys(choices)
+    both = [*config.keys(kind), *known]
+    for key, equals, _ in (pair.partition("=") for pair in settings):
+        if equals and key not in both:
+            raise UsageError(config.unknown(key, both))
     of_reader = [pair for pair in settings if pair.partition("=")[0] in known]
-    chosen = config.override(kind(), of_reader).model_dump()
+    chosen = config.override(choices(), of_reader).model_dump()
     return chosen, [pair for pair in settings if pair not in of_reader]
 
 

@@ -234,6 +234,8 @@ def test_both_layouts_in_one_folder_and_tasks_without_steps(tmp_path: Path) -> N
     release(protocol(tmp_path))
     assert crosstask.read(tmp_path).protocol["layout"] == "howto100m"
     assert crosstask.read(tmp_path, "release").protocol["layout"] == "release"
+    usual = [crosstask.read(tmp_path, name).usual[-1] for name in ("release", "howto100m")]
+    assert usual == ["scores=log_softmax", "scores=raw"]
     (tmp_path / "step.json").write_text(json.dumps({"16815": ["a", "b", "c"]}))
     with pytest.raises(UserError, match=r"lacks 1 tasks of cvpr19_test\.csv: 23521"):
         crosstask.read(tmp_path)

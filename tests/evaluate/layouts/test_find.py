@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from triptych import config
 from triptych.errors import UsageError, UserError
 from triptych.evaluate.layouts import find
 from triptych.evaluate.layouts.sets import RetrievalSet
@@ -33,6 +34,19 @@ def test_names_and_choices_that_there_are_not(tmp_path: Path) -> None:
         find.load("untrusted", tmp_path)
     with pytest.raises(UsageError, match="no choice 'fold'; there are variant"):
         find.load("youcook2", tmp_path, fold=1)
+
+
+def test_what_a_reader_may_be_asked_for_are_settings_with_its_defaults() -> None:
+    kind = find.choices_of("crosstask")
+    assert kind().model_dump() == {"variant": None, "leave_out": 0, "seed": 0}
+    chosen = config.override(kind(), ["variant=release", "leave_out=30"])
+    assert chosen.model_dump() == {"variant": "release", "leave_out": 30, "seed": 0}
+    with pytest.raises(UsageError, match="leave_out='some'"):
+        config.override(kind(), ["leave_out=some"])
+    assert config.override(find.choices_of("msrvtt")(), ["absent=left out"]).model_dump() == {
+        "variant": None,
+        "absent": "left out",
+    }
 
 
 @pytest.mark.parametrize("name", find.names())

@@ -71,8 +71,11 @@ def test_flow_and_pictures_are_two_streams(tmp_path: Path) -> None:
 
 
 def test_rows_of_every_second_frame_are_known_by_their_number(tmp_path: Path) -> None:
-    one = mining_youtube.read(archive(tmp_path, rows_per_frame=0.5)).timelines[0]
+    found = mining_youtube.read(archive(tmp_path, rows_per_frame=0.5))
+    [one] = found.timelines
     assert one.rows == 43
+    # The mean length of a step is of 150 frames, and a frame is counted by its own rate.
+    assert {"mean_rows=75", "frame_rate=29.97"} <= set(found.usual)
     np.testing.assert_array_equal(np.flatnonzero(one.truth()[:, 0]), np.arange(20, 35))
     archive(tmp_path, rows_per_frame=4)
     with pytest.raises(UserError, match="358 rows of features for 90 frames"):
@@ -153,6 +156,7 @@ def test_features_of_seconds_beside_subtitles(tmp_path: Path) -> None:
     [one] = mining_youtube.read(tmp_path).timelines
     assert (one.rows, one.rate) == (7, 1.0)
     assert one.features().shape == (7, 12)
+    assert not any("mean_rows" in pair for pair in mining_youtube.read(tmp_path).usual)
     assert one.spectrograms() is not None
     np.testing.assert_array_equal(np.flatnonzero(one.truth()[:, 1]), [1, 2, 3])
 
