@@ -11,7 +11,10 @@ def test_every_setting_is_listed_with_a_meaning() -> None:
     rows = triptych.keys()["keys"]
     assert [row["key"] for row in rows] == config.keys(Recipe)
     assert all(row["meaning"] for row in rows)
-    assert {row["key"] for row in triptych.keys("warm")["keys"]} == {"optimisation.warmup"}
+    assert {row["key"] for row in triptych.keys("momentum")["keys"]} == {
+        "bank.momentum",
+        "optimisation.momentum",
+    }
     with pytest.raises(UsageError, match="'zebra': in no key"):
         triptych.keys("zebra")
 

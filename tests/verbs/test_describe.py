@@ -183,5 +183,5 @@ def test_a_backbone_its_store_a_run_on_it_and_a_query_by_a_file(tmp_path: Path) 
     table = triptych.embed(manifest, tmp_path / "run", out=tmp_path / "embeddings.parquet")
     assert table["vectors"]["vector_video"] == 128
     (tmp_path / "away").rename(tmp_path / "films")
-    hits = triptych.search(tmp_path, f"{tmp_path}/films/b.mp4#4-9")["hits"]
+    hits = triptych.search(tmp_path, f"{tmp_path}/films/b.mp4#4-9", clips=True)["hits"]
     assert (hits[0]["path"], hits[0]["start"]) == ("b.mp4", 4.0)
