@@ -169,7 +169,9 @@ def test_narrations_are_looked_for_only_where_a_method_asks(small: Small, tmp_pa
 def test_a_run_with_a_queue_shows_its_health_and_marks_no_best(
     small: Small, tmp_path: Path
 ) -> None:
-    recipe = config.override(RECIPE, ["method=mcn", "queue.size=11", "joint.width=7"])
+    recipe = config.override(
+        RECIPE, ["method=mcn", "queue.size=11", "joint.width=7", "joint.warmup=0"]
+    )
     done = pretrain(small.manifest, recipe, tmp_path, small.source)
     assert done.checkpoint.name == "last.safetensors"
     assert not (tmp_path / "assignments").exists()
